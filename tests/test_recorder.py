@@ -1,0 +1,204 @@
+"""The recorder against direct computation: every activation call seen, before it happens, with its branch's gradient."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from wrcor_ext import levels
+from wrcor_ext.recorder import Recorder
+
+
+class Log:
+    """A sink that keeps copies."""
+
+    def __init__(self) -> None:
+        self.activations: list[tuple[int, Tensor]] = []
+        self.gradients: list[tuple[int, Tensor]] = []
+
+    def activation(self, level: int, response: Tensor) -> None:
+        self.activations.append((level, response.detach().clone()))
+
+    def gradient(self, level: int, response: Tensor) -> None:
+        self.gradients.append((level, response.detach().clone()))
+
+
+def record(model: nn.Module, x: Tensor, **options: object) -> Log:
+    log = Log()
+    model.requires_grad_(False)
+    recorder = Recorder(model, log, **options)  # type: ignore[arg-type]
+    with recorder:
+        out = model(x)
+    recorder.backward(out.square().sum())
+    return log
+
+
+class Mixed(nn.Module):
+    """Modules and functions, in place and not, one tensor feeding three consumers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a = nn.Linear(5, 6)
+        self.relu_ = nn.ReLU(inplace=True)
+        self.b = nn.Linear(6, 6)
+        self.c = nn.Linear(6, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.relu_(self.a(x))
+        y = self.b(x)
+        z = F.gelu(y) + torch.tanh(y) + y
+        z = F.leaky_relu(z, 0.1, True)
+        z = torch.relu_(z - 0.1).sigmoid()
+        return self.c(F.softsign(z))
+
+
+def test_every_kind_of_call_is_seen_before_it_happens() -> None:
+    torch.manual_seed(0)
+    model, x = Mixed(), torch.randn(4, 5)
+    log = record(model, x)
+    a = model.a(x)
+    y = model.b(a.relu())
+    z = F.gelu(y) + y.tanh() + y
+    w = F.leaky_relu(z, 0.1) - 0.1
+    s = w.relu()
+    expected = [a, y, y, z, w, s, s.sigmoid()]
+    assert len(log.activations) == len(expected)
+    for (_, seen), truth in zip(log.activations, expected, strict=True):
+        torch.testing.assert_close(seen, truth)
+
+
+def test_gradient_is_that_of_the_branch_alone() -> None:
+    torch.manual_seed(0)
+    model, x = Mixed(), torch.randn(4, 5)
+    log = record(model, x)
+
+    a = model.a(x).requires_grad_()
+    y = model.b(a.relu())
+    branches = [y.detach().requires_grad_() for _ in range(2)]
+    z = F.gelu(branches[0]) + branches[1].tanh() + y
+    z.retain_grad()
+    w = F.leaky_relu(z, 0.1) - 0.1
+    w.retain_grad()
+    s = w.relu()
+    s.retain_grad()
+    t = s.sigmoid()
+    t.retain_grad()
+    model.c(F.softsign(t)).square().sum().backward()
+    truth = [t.grad, s.grad, w.grad, z.grad, branches[0].grad, branches[1].grad]
+    assert all(g is not None for g in truth)
+    assert len(log.gradients) == 7
+    seen = [g for _, g in log.gradients]
+    for gradient in truth:
+        assert any(gradient.shape == g.shape and torch.allclose(gradient, g, atol=1e-7) for g in seen)
+
+
+def test_first_call_in_place_needs_no_earlier_graph() -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(5, 6), nn.ReLU(inplace=True), nn.Linear(6, 2))
+    x = torch.randn(3, 5)
+    log = record(model, x)
+    hidden = model[0](x).detach().requires_grad_()
+    model[2](hidden.relu()).square().sum().backward()
+    torch.testing.assert_close(log.activations[0][1], hidden.detach())
+    torch.testing.assert_close(log.gradients[0][1], hidden.grad)
+
+
+def test_parameters_get_no_gradient_and_hooks_are_gone() -> None:
+    model = Mixed()
+    record(model, torch.randn(4, 5))
+    assert all(p.grad is None for p in model.parameters())
+    assert all(not m._forward_hooks and not m._forward_pre_hooks for m in model.modules())
+    assert F.relu(torch.tensor([-1.0])).item() == 0.0  # the function mode is gone
+
+
+def test_an_exception_in_forward_removes_hooks_and_mode() -> None:
+    class Broken(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            raise RuntimeError("broken")
+
+    model = nn.Sequential(nn.ReLU(), Broken())
+    log = Log()
+    with pytest.raises(RuntimeError, match="broken"), Recorder(model, log, blocks=tuple(model)):
+        model(torch.randn(2, 3))
+    assert all(not m._forward_hooks and not m._forward_pre_hooks for m in model.modules())
+    seen = len(log.activations)
+    F.relu(torch.ones(2, 2))
+    assert len(log.activations) == seen == 1
+
+
+class ReLUConvBN(nn.Module):
+    """A composite whose class name matches the reference rule."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.relu = nn.ReLU()
+        self.conv = nn.Conv2d(3, 4, 3, padding=1, bias=False)
+        self.norm = nn.BatchNorm2d(4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.norm(self.conv(self.relu(x)))
+
+
+class Pooled(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.edge = ReLUConvBN()
+        self.lastact = nn.Sequential(nn.BatchNorm2d(4), nn.ReLU(inplace=True))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.lastact(self.edge(x)).mean((2, 3))
+
+
+def test_reference_rule_counts_composites_and_reads_in_place_relu_afterwards() -> None:
+    torch.manual_seed(0)
+    model, x = Pooled(), torch.randn(4, 3, 6, 6)
+    log = record(model, x, rule="reference")
+
+    entry = x.clone().requires_grad_()
+    conv = model.edge.conv(entry.relu())
+    conv.retain_grad()
+    normed = model.lastact[0](model.edge.norm(conv))
+    normed.retain_grad()
+    after = normed.relu()
+    after.mean((2, 3)).square().sum().backward()
+
+    # Hooks fire when a module is left: the inner ReLU, the composite, then lastact's ReLU.
+    for (_, seen), truth in zip(log.activations, [x, x, after], strict=True):
+        torch.testing.assert_close(seen, truth)
+    for (_, seen), truth in zip(log.gradients, [normed.grad, conv.grad, entry.grad], strict=True):
+        torch.testing.assert_close(seen, truth)
+
+
+def test_levels_follow_the_blocks_and_earlier_ones_stay_out_of_the_graph() -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(*(nn.Sequential(nn.Linear(4, 4), nn.ReLU()) for _ in range(5)))
+    x = torch.randn(3, 4)
+    everything = record(model, x, blocks=tuple(model))
+    assert [level for level, _ in everything.activations] == [0, 1, 2, 3, 4]
+    assert [level for level, _ in everything.gradients] == [4, 3, 2, 1, 0]
+    tail = record(model, x, blocks=tuple(model), first_level=3)
+    assert [level for level, _ in tail.activations] == [3, 4]
+    for (level, seen), (same, truth) in zip(tail.gradients, everything.gradients[:2], strict=True):
+        assert level == same
+        assert torch.equal(seen, truth)
+
+
+@pytest.mark.parametrize(
+    ("name", "calls", "blocks"),
+    [("resnet18", 17, 8), ("mobilenet_v3_small", None, None), ("convnext_tiny", 18, None), ("vit_b_16", 12, 12)],
+)
+def test_torchvision_networks_give_one_gradient_per_call(name: str, calls: int | None, blocks: int | None) -> None:
+    torchvision = pytest.importorskip("torchvision", reason="torchvision is an optional extra")
+    torch.manual_seed(0)
+    model = getattr(torchvision.models, name)()
+    size = 224 if name.startswith("vit") else 64
+    opening = levels.resolve(model)
+    log = record(model, torch.randn(2, 3, size, size), blocks=opening)
+    assert len(log.activations) == len(log.gradients) > 0
+    if calls is not None:
+        assert len(log.activations) == calls
+    if blocks is not None:
+        assert len(opening) == blocks
+    assert [level for level, _ in log.activations] == sorted(level for level, _ in log.activations)

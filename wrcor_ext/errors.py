@@ -1,0 +1,15 @@
+"""Exceptions that the library raises on purpose. Every message is one sentence that names the offending value."""
+
+from __future__ import annotations
+
+
+class WrcorError(Exception):
+    """Base class: catch it to handle everything that `wrcor_ext` reports. Command lines turn it into exit code 2."""
+
+
+class InputError(WrcorError, ValueError):
+    """The caller's input cannot be used: an unknown name, a malformed architecture, a batch of one image."""
+
+
+class BackendError(WrcorError, RuntimeError):
+    """A compiled backend was demanded (`WRCOR_EXT_REQUIRE`) or configured and is not there."""

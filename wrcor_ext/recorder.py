@@ -1,0 +1,192 @@
+"""Watches one forward and one backward of a model and hands every response to a sink.
+
+No parameter takes part in the graph: it starts at the first response of `first_level`, so that everything before runs
+as inference and the backward computes gradients of activations only.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, Protocol, cast
+
+import torch
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+from torch.utils.hooks import RemovableHandle
+
+from wrcor_ext import activations
+
+Rule = Literal["activations", "reference"]
+RULES: tuple[Rule, ...] = ("activations", "reference")
+
+
+class Sink(Protocol):
+    """Takes responses as they happen; must not keep or change them."""
+
+    def activation(self, level: int, response: Tensor) -> None:
+        """An activation response [N, ...], before an in-place activation overwrites it."""
+
+    def gradient(self, level: int, response: Tensor) -> None:
+        """A gradient response [N, ...] of one activation call, during the backward."""
+
+
+class Recorder:
+    """Context manager around a forward of `model`; call `backward` on the loss inside or after it.
+
+    Args:
+        model: the network; its parameters must not require gradients while it is recorded.
+        sink: where responses go.
+        rule: `"activations"`: every call of an activation function, module or functional, in place or not.
+            `"reference"`: every module whose class name contains `ReLU`, as the published code has it: composites
+            such as `ReLUConvBN` count as well, with what the autograd node of their output hands back as the
+            gradient, and an in-place ReLU is seen after the activation.
+        blocks: the modules that open level 0, 1, ... (`wrcor_ext.levels.resolve`).
+        first_level: responses of earlier levels are passed over.
+        gradients: whether a backward will follow.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        sink: Sink,
+        *,
+        rule: Rule = "activations",
+        blocks: Sequence[nn.Module] = (),
+        first_level: int = 0,
+        gradients: bool = True,
+    ) -> None:
+        self._model = model
+        self._sink = sink
+        self._rule = rule
+        self._blocks = blocks
+        self._first_level = first_level
+        self._gradients = gradients
+        self._level = 0
+        self._handles: list[RemovableHandle] = []
+        self._mode: _ActivationCalls | None = None
+        self._sources: list[Tensor] = []
+        self.calls = 0
+
+    def __enter__(self) -> Recorder:
+        for level, block in enumerate(self._blocks):
+            self._handles.append(block.register_forward_pre_hook(functools.partial(self._enter_level, level)))
+        if self._rule == "reference":
+            for module in self._model.modules():
+                if "ReLU" in type(module).__name__:
+                    self._handles.append(module.register_forward_pre_hook(self._before_module))
+                    self._handles.append(module.register_forward_hook(self._after_module))
+        else:
+            self._mode = _ActivationCalls(self._call)
+            self._mode.__enter__()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        if self._mode is not None:
+            self._mode.__exit__(None, None, None)
+            self._mode = None
+        for handle in self._handles:
+            handle.remove()
+        self._handles.clear()
+
+    def backward(self, loss: Tensor) -> None:
+        """Runs the gradients of `loss` (a scalar) back to the first response; parameters and `.grad` stay untouched."""
+        if self._sources and loss.requires_grad:
+            torch.autograd.grad(loss, self._sources, allow_unused=True)
+        self._sources.clear()
+
+    def _enter_level(self, level: int, module: nn.Module, args: object) -> None:
+        self._level = level
+
+    @property
+    def _recording(self) -> bool:
+        return self._level >= self._first_level
+
+    def _rooted(self, x: Tensor, in_place: bool) -> Tensor:
+        """x as part of the graph, so that an activation of it gets a gradient: without a copy."""
+        if x.requires_grad:
+            return x
+        if not in_place:
+            source = x.detach().requires_grad_()
+            self._sources.append(source)
+            return source
+        # A leaf cannot be overwritten: the graph begins one node earlier, and x itself becomes that node's output.
+        root = torch.zeros((), requires_grad=True)
+        self._sources.append(root)
+        return cast(Tensor, _Root.apply(root, x))
+
+    # rule="activations"
+
+    def _call(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        x = args[0] if args else kwargs.get("input")
+        self.calls += 1
+        if not (self._recording and isinstance(x, Tensor) and x.is_floating_point()):
+            return function(*args, **kwargs)
+        level, in_place = self._level, activations.works_in_place(function, args, kwargs)
+        self._sink.activation(level, x)
+        if not (self._gradients and torch.is_grad_enabled()):
+            return function(*args, **kwargs)
+        branch = self._rooted(x, in_place)
+        if not in_place:
+            # A view of its own for each call: its gradient is that of this branch alone, whatever else consumes x.
+            branch = branch.view_as(branch) if branch is x else branch
+            branch.register_hook(functools.partial(self._tensor_gradient, level))
+        out = function(branch, *args[1:], **kwargs) if args else function(**{**kwargs, "input": branch})
+        if in_place and out.grad_fn is not None:
+            out.grad_fn.register_hook(functools.partial(self._node_gradient, level))
+        return out
+
+    # rule="reference"
+
+    def _before_module(self, module: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...] | None:
+        if not (self._recording and self._gradients and args and isinstance(args[0], Tensor)):
+            return None
+        if not (torch.is_grad_enabled() and args[0].is_floating_point()):
+            return None
+        return (self._rooted(args[0], bool(getattr(module, "inplace", False))), *args[1:])
+
+    def _after_module(self, module: nn.Module, args: tuple[Any, ...], out: Any) -> None:
+        self.calls += 1
+        if not (self._recording and args and isinstance(args[0], Tensor)):
+            return
+        level = self._level
+        self._sink.activation(level, args[0].detach())
+        if self._gradients and isinstance(out, Tensor) and out.grad_fn is not None:
+            out.grad_fn.register_hook(functools.partial(self._node_gradient, level))
+
+    # both
+
+    def _tensor_gradient(self, level: int, gradient: Tensor) -> None:
+        self._sink.gradient(level, gradient)
+
+    def _node_gradient(self, level: int, inputs: Sequence[Tensor | None], outputs: Sequence[Tensor | None]) -> None:
+        if inputs and inputs[0] is not None:
+            self._sink.gradient(level, inputs[0])
+
+
+class _ActivationCalls(TorchFunctionMode):
+    """Sends calls of activation functions to a handler; all other calls pass."""
+
+    def __init__(self, handler: Callable[[Callable[..., Any], tuple[Any, ...], dict[str, Any]], Any]) -> None:
+        super().__init__()
+        self._handler = handler
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        if activations.is_activation(func):
+            return self._handler(func, args, kwargs or {})
+        return func(*args, **(kwargs or {}))
+
+
+class _Root(torch.autograd.Function):
+    """Marks a tensor as computed from `root`, so that it may be overwritten inside the graph."""
+
+    @staticmethod
+    def forward(ctx: Any, root: Tensor, x: Tensor) -> Tensor:
+        ctx.mark_dirty(x)
+        return x
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Any) -> tuple[None, None]:
+        return None, None

@@ -1,0 +1,61 @@
+"""What `wrcor_ext.score` returns: one result per proxy, never a bare number that hides a failure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Literal
+
+from wrcor_ext import proxies
+
+Status = Literal["ok", "degenerate", "failed"]
+
+
+@dataclass(frozen=True)
+class ProxyResult:
+    """The score of one network under one proxy.
+
+    Attributes:
+        value: the score; higher is better. `nan` unless `status` is `"ok"`.
+        status: `"ok"`; `"degenerate"` where the definition gives no finite number for this network and batch;
+            `"failed"` where computing it raised.
+        seconds: wall time of the passes this proxy took part in; passes are shared, so these do not add up.
+        detail: what stands behind the number: `sign` of the determinant, responses `used`, `skipped` (a row without
+            variance) and `ignored` (no batch dimension), `levels`, `first_level`, and a `reason` unless ok.
+    """
+
+    value: float
+    status: Status
+    seconds: float
+    detail: Mapping[str, object] = field(default_factory=dict)
+
+
+class Scores(Mapping[str, ProxyResult]):
+    """Results by proxy name, in the order asked for. Aliases of a proxy find its result too.
+
+    Attributes:
+        seconds: wall time of the whole call, set-up and restoring the model included.
+    """
+
+    def __init__(self, results: Mapping[str, ProxyResult], seconds: float) -> None:
+        self._results = MappingProxyType(dict(results))
+        self.seconds = seconds
+
+    def __getitem__(self, name: str) -> ProxyResult:
+        if name in self._results:
+            return self._results[name]
+        canonical = proxies.canonical_name(name)
+        if canonical is None:
+            raise KeyError(name)
+        return self._results[canonical]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._results)
+
+    def __len__(self) -> int:
+        return len(self._results)
+
+    def __repr__(self) -> str:
+        parts = [f"{name}={r.value:.6g}" if r.status == "ok" else f"{name}={r.status}" for name, r in self.items()]
+        return f"Scores({', '.join(parts)})"
