@@ -66,28 +66,33 @@ def tool(name: str) -> str | None:
 
 
 def compiler() -> str:
-    """The C++ compiler. CMake's own search also looks outside PATH; here PATH and CXX have the last word."""
-    wanted = os.environ.get("CXX", "").split()[:1] or ["c++", "g++", "clang++"]
-    for name in wanted:
-        path = shutil.which(name)
+    """The C++ compiler as CMake's list of program and arguments.
+
+    CMake's own search also looks outside PATH; here CXX and PATH have the last word.
+    """
+    name, *arguments = os.environ.get("CXX", "").split() or [""]
+    candidates = [name] if name else ["c++", "g++", "clang++"]
+    for candidate in candidates:
+        path = shutil.which(candidate)
         if path:
-            return path
-    raise NotBuildableError(f"no C++ compiler (looked for {', '.join(wanted)})")
+            return ";".join([path, *arguments])
+    raise NotBuildableError(f"no C++ compiler (looked for {', '.join(candidates)})")
 
 
-def compile_library(build_folder: Path, prefix: Path) -> str:
+def compile_library(prefix: Path) -> str:
     """Configures, builds and installs with CMake; returns a description of what was used."""
     torch, cxx, cmake, ninja = torch_folder(), compiler(), tool("cmake"), tool("ninja")
     if cmake is None:
         raise NotBuildableError("no cmake")
-    configure = [cmake, "-S", str(ROOT), "-B", str(build_folder), f"-DTORCH_DIR={torch}", "-DCMAKE_BUILD_TYPE=Release"]
-    if "CXX" not in os.environ:
-        configure.append(f"-DCMAKE_CXX_COMPILER={cxx}")
+    # The folder outlives this process (a second build takes no time) and the temporary environment that pip runs it in:
+    # hence every tool is named anew.
+    folder = str(ROOT / "build" / ("native-ninja" if ninja else "native-make"))
+    configure = [cmake, "-S", str(ROOT), "-B", folder, "-DCMAKE_BUILD_TYPE=Release"]
+    configure += [f"-DTORCH_DIR={torch}", f"-DCMAKE_CXX_COMPILER={cxx}"]
     if ninja is not None:
-        # Named at every configuration: the build folder outlives the temporary environment that the last one stood in.
         configure += ["-G", "Ninja", f"-DCMAKE_MAKE_PROGRAM={ninja}"]
-    build = [cmake, "--build", str(build_folder)]
-    install = [cmake, "--install", str(build_folder), "--prefix", str(prefix)]
+    build = [cmake, "--build", folder]
+    install = [cmake, "--install", folder, "--prefix", str(prefix)]
     for step in (configure, build, install):
         print("wrcor_ext:", " ".join(step), flush=True)
         try:
@@ -119,7 +124,7 @@ class BuildNative(build_ext):
         try:
             if choice == "0":
                 raise NotBuildableError("switched off")
-            decision = f"compiled ({compile_library(Path(self.build_temp).resolve() / 'native', prefix)})"
+            decision = f"compiled ({compile_library(prefix)})"
         except NotBuildableError as reason:
             if choice == "1":
                 raise SystemExit(f"wrcor_ext: WRCOR_NATIVE=1, but no native library can be built: {reason}") from reason

@@ -1,0 +1,65 @@
+# Every target sets up what it needs in $(VENV) and says what it does; a second run starts at once.
+#   make search      the main job: search NAS-Bench-201 (options: make search ARGS="--budget 20")
+#   make test        all tests (options: make test ARGS="-k ops")
+#   make check       formatting, lint, types, documentation
+#   make docs | bench | clean
+# PYTHON names the interpreter that the environment is made with (3.10 or newer).
+
+PYTHON ?= python3
+VENV ?= .venv
+ARGS ?=
+
+TORCH := torch==2.14.1 torchvision==0.29.1
+
+PY := $(VENV)/bin/python
+PIP := $(PY) -m pip --disable-pip-version-check install --quiet
+# What decides the compiled library and the metadata. Other Python files are read from the tree (editable install).
+BUILD_INPUTS := pyproject.toml setup.py CMakeLists.txt wrcor_ext/__init__.py $(shell find csrc -type f)
+PYTHON_SOURCES := wrcor_ext tests benchmarks setup.py
+CXX_SOURCES := $(shell find csrc -name '*.cpp' -o -name '*.h' -o -name '*.cuh' -o -name '*.cu')
+
+.PHONY: search test check docs bench clean
+
+search: $(VENV)/.installed
+	$(PY) -m wrcor_ext.search $(ARGS)
+
+test: $(VENV)/.installed-test
+	$(PY) -m pytest $(ARGS)
+
+check: $(VENV)/.installed-dev
+	$(PY) -m ruff format --check $(PYTHON_SOURCES)
+	$(PY) -m ruff check $(PYTHON_SOURCES)
+	$(PY) -m mypy
+	$(VENV)/bin/clang-format --dry-run -Werror $(CXX_SOURCES)
+	$(PY) -m mkdocs build --strict --quiet
+
+docs: $(VENV)/.installed-dev
+	$(PY) -m mkdocs build --strict
+	@echo "==> site/index.html"
+
+bench: $(VENV)/.installed-test
+	$(PY) -m benchmarks $(ARGS)
+
+clean:
+	rm -rf $(VENV) build dist site .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info wrcor_ext/*.so
+	find wrcor_ext tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(VENV)/.torch:
+	@echo "==> making $(VENV) with $$($(PYTHON) --version)"
+	$(PYTHON) -m venv $(VENV)
+	@echo "==> installing $(TORCH): several GB, a few minutes"
+	$(PIP) $(TORCH)
+	@touch $@
+
+# Without a compiler this still succeeds: the pure-torch reference answers then.
+$(VENV)/.installed: $(VENV)/.torch $(BUILD_INPUTS)
+	@echo "==> installing wrcor_ext and compiling its native library"
+	$(PIP) --editable .
+	@test -e wrcor_ext/_C.so || echo "==> no native library (why: $(PY) -m pip install -v -e .)"
+	@touch $@
+
+# Developers and CI need the native library: a failure to compile is an error unless WRCOR_NATIVE says otherwise.
+$(VENV)/.installed-%: $(VENV)/.torch $(BUILD_INPUTS)
+	@echo "==> installing wrcor_ext[$*] and compiling its native library"
+	WRCOR_NATIVE=$${WRCOR_NATIVE:-1} $(PIP) --editable '.[$*]'
+	@touch $@

@@ -1,0 +1,66 @@
+"""The console script `wrcor`: one name for all commands, each imported only when it is called."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from collections.abc import Callable, Sequence
+
+from wrcor_ext import __version__
+from wrcor_ext.errors import InputError, WrcorError
+
+# command -> (module with `main(argv) -> int`, what it does)
+COMMANDS = {
+    "search": ("wrcor_ext.search", "search a space for the architectures with the best scores"),
+    "info": ("wrcor_ext.info", "show versions, compiled libraries and which backend answers each op"),
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs `wrcor COMMAND ...`.
+
+    Args:
+        argv: the arguments after the program's name; those of this process if None.
+
+    Returns:
+        The exit code: 0, or 2 after an error that is the caller's to mend.
+    """
+    return run(_dispatch, argv)
+
+
+def run(command: Callable[[Sequence[str]], int], argv: Sequence[str] | None = None) -> int:
+    """Calls a command's main; an error of the library becomes one line on stderr and exit code 2."""
+    try:
+        return command(sys.argv[1:] if argv is None else argv)
+    except WrcorError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+
+
+def _dispatch(argv: Sequence[str]) -> int:
+    # The command's own parser reads what follows its name, --help included: argparse would take that for itself.
+    if argv and not argv[0].startswith("-"):
+        name, *rest = argv
+        if name not in COMMANDS:
+            raise InputError(f"unknown command {name!r}: use one of {', '.join(COMMANDS)}.")
+        command: Callable[[Sequence[str]], int] = importlib.import_module(COMMANDS[name][0]).main
+        return command(rest)
+    parser = _parser()
+    parser.parse_args(argv)
+    parser.print_help()
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    width = max(map(len, COMMANDS))
+    lines = [f"  {name:{width}}  {summary}" for name, (_, summary) in COMMANDS.items()]
+    parser = argparse.ArgumentParser(
+        prog="wrcor",
+        usage="wrcor [--help] [--version] COMMAND ...",
+        description="Zero-shot neural architecture search with weighted response correlation.",
+        epilog="\n".join(["commands:", *lines, "", "`wrcor COMMAND --help` shows the options of a command."]),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"wrcor_ext {__version__}")
+    return parser
