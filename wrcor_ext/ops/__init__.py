@@ -1,0 +1,134 @@
+"""The numeric core: correlation, sign-pattern and log-determinant ops, native where compiled, pure torch elsewhere.
+
+Public functions check their input (`wrcor_ext.errors.InputError`), detach it and call `torch.ops.wrcor_ext.*`; none is
+differentiable. `backends()` says who answers.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from wrcor_ext.ops import checks
+from wrcor_ext.ops.native import NativeLibrary, check_required, native_library, native_reason
+from wrcor_ext.ops.registration import NAMESPACE, SCHEMAS
+
+__all__ = [
+    "NativeLibrary",
+    "OpBackend",
+    "accumulate_correlation",
+    "accumulate_hamming",
+    "backends",
+    "native_library",
+    "native_reason",
+    "response_correlation",
+    "slogdet",
+]
+
+
+@dataclass(frozen=True)
+class OpBackend:
+    """Who answers an op on a device.
+
+    Attributes:
+        op: the op's name without namespace.
+        device: "cpu" or "cuda".
+        backend: "native" (compiled) or "torch" (the reference).
+        reason: one sentence.
+    """
+
+    op: str
+    device: str
+    backend: str
+    reason: str
+
+
+def response_correlation(x: Tensor) -> Tensor:
+    """Pearson correlation between the rows of a response, `numpy.corrcoef` with one row per image.
+
+    Args:
+        x: [N, ...] float32, float64, float16 or bfloat16, 1 <= N <= 512; trailing dimensions are flattened to D >= 1
+            features. Read in place if every sample is a dense block of memory (NCHW, channels_last, batch slices).
+
+    Returns:
+        [N, N] float64, clipped to [-1, 1]. A row whose values are all equal, or that holds a NaN or an infinity, has no
+        correlation: NaN in its row and column.
+
+    Raises:
+        InputError: another dtype, fewer than 2 dimensions, N out of range, no feature.
+    """
+    checks.check_response(x)
+    check_required()
+    result: Tensor = torch.ops.wrcor_ext.response_correlation(x.detach())
+    return result
+
+
+def accumulate_correlation(k: Tensor, x: Tensor, weight: float, counts: Tensor) -> None:
+    """Adds one response to WRCor's kernel matrix: `k += weight * abs(C(x))`, or nothing if C(x) has a NaN.
+
+    K of "Zero-shot NAS by weighted response correlation" (arXiv 2507.08841). The host never waits for a GPU.
+
+    Args:
+        k: [N, N] float64, contiguous; changed in place.
+        x: [N, ...], as for `response_correlation`.
+        weight: 2^level in WRCor.
+        counts: [2] int64, contiguous; changed in place: responses used, responses skipped.
+
+    Raises:
+        InputError: a shape, dtype or device that does not fit.
+    """
+    checks.check_accumulator(k, x, counts)
+    check_required()
+    torch.ops.wrcor_ext.accumulate_correlation(k, x.detach(), weight, counts)
+
+
+def accumulate_hamming(k: Tensor, x: Tensor, weight: float, counts: Tensor) -> None:
+    """Adds one response to NASWOT's kernel matrix: `k += weight * (B B^T + (1 - B)(1 - B)^T)`, B = x > 0.
+
+    Entry (i, j) counts the features with the same sign pattern for images i and j (Mellor et al., "Neural architecture
+    search without training", ICML 2021). A response that holds a NaN or an infinity adds nothing and counts as skipped.
+
+    Args:
+        k: [N, N] float64, contiguous; changed in place.
+        x: [N, ...], as for `response_correlation`.
+        weight: factor of this response.
+        counts: [2] int64, contiguous; changed in place: responses used, responses skipped.
+
+    Raises:
+        InputError: a shape, dtype or device that does not fit.
+    """
+    checks.check_accumulator(k, x, counts)
+    check_required()
+    torch.ops.wrcor_ext.accumulate_hamming(k, x.detach(), weight, counts)
+
+
+def slogdet(k: Tensor) -> tuple[Tensor, Tensor]:
+    """Sign and logarithm of the absolute determinant of each matrix, by LU with partial pivoting.
+
+    Args:
+        k: [..., N, N] float64, 1 <= N <= 512; need not be symmetric or definite.
+
+    Returns:
+        sign [...] (-1, 0 or 1) and logabsdet [...], both float64. Singular: (0, -inf). A NaN or an infinity anywhere in
+        a matrix: (NaN, NaN).
+
+    Raises:
+        InputError: another dtype, not square, N out of range.
+    """
+    checks.check_square(k)
+    check_required()
+    sign, logabsdet = torch.ops.wrcor_ext.slogdet(k.detach())
+    return sign, logabsdet
+
+
+def backends() -> tuple[OpBackend, ...]:
+    """Who answers each op on each device, and why."""
+    report = []
+    for op in SCHEMAS:
+        for device, key in (("cpu", "CPU"), ("cuda", "CUDA")):
+            compiled = torch._C._dispatch_has_kernel_for_dispatch_key(f"{NAMESPACE}::{op}", key)
+            reason = native_reason() if device == "cpu" else "this build has no CUDA library."
+            report.append(OpBackend(op, device, "native" if compiled else "torch", reason))
+    return tuple(report)

@@ -1,0 +1,112 @@
+"""Finds and loads the compiled library, says which instruction sets it has, and guards the fall back to torch.
+
+`wrcor_ext/_C.so` is a plain shared library: C++ registers kernels for the schemas of `wrcor_ext.ops.registration`, and
+two C functions, read with ctypes, name the instruction sets. `WRCOR_EXT_REQUIRE=native|cuda` makes a missing library
+an error; `WRCOR_EXT_ISA=baseline|avx2|avx512` overrides the choice of instruction set (for tests and measurements).
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from wrcor_ext.errors import BackendError, InputError
+
+CPU_LIBRARY = Path(__file__).resolve().parent.parent / "_C.so"
+CUDA_LIBRARY = CPU_LIBRARY.with_name("_C_cuda.so")
+REQUIRE_VARIABLE = "WRCOR_EXT_REQUIRE"
+
+
+@dataclass(frozen=True)
+class NativeLibrary:
+    """A loaded compiled library.
+
+    Attributes:
+        path: the file.
+        instruction_sets: what it was compiled for, least capable first.
+        instruction_set: the one in use on this processor.
+    """
+
+    path: str
+    instruction_sets: tuple[str, ...]
+    instruction_set: str
+
+
+@dataclass(frozen=True)
+class _State:
+    library: NativeLibrary | None
+    reason: str
+
+
+def native_library() -> NativeLibrary | None:
+    """The loaded CPU library, or None where the pure-torch reference answers (`native_reason` says why)."""
+    return _state.library
+
+
+def native_reason() -> str:
+    """One sentence: why the native CPU kernels answer, or why they do not."""
+    return _state.reason
+
+
+def check_required() -> None:
+    """Raises BackendError if `WRCOR_EXT_REQUIRE` asks for a library that is not loaded."""
+    required = os.environ.get(REQUIRE_VARIABLE, "")
+    if required not in ("", "native", "cuda"):
+        raise InputError(f"{REQUIRE_VARIABLE} must be 'native' or 'cuda', not {required!r}.")
+    if required == "cuda":
+        raise BackendError(f"{REQUIRE_VARIABLE}=cuda, but this build has no CUDA library ({CUDA_LIBRARY.name}).")
+    if required == "native" and _state.library is None:
+        raise BackendError(f"{REQUIRE_VARIABLE}=native, but {_state.reason}")
+
+
+def announce_fallback() -> None:
+    """Called whenever the reference answers: an error under `WRCOR_EXT_REQUIRE`, else one warning per process."""
+    global _announced
+    if os.environ.get(REQUIRE_VARIABLE):
+        check_required()
+        raise BackendError(f"{REQUIRE_VARIABLE}={os.environ[REQUIRE_VARIABLE]}, but no native kernel serves this call.")
+    if not _announced:
+        _announced = True
+        warnings.warn(
+            f"wrcor_ext uses its slower pure-torch kernels: {_state.reason} "
+            "`python -m wrcor_ext.info` shows which backend answers each op.",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+
+
+def load() -> None:
+    """Loads the compiled library; called once, after the schemas are defined."""
+    global _state
+    _state = _load()
+
+
+def _load() -> _State:
+    if not CPU_LIBRARY.is_file():
+        return _State(None, f"the compiled library {CPU_LIBRARY.name} was not built.")
+    try:
+        torch.ops.load_library(str(CPU_LIBRARY))
+        handle = ctypes.CDLL(str(CPU_LIBRARY))
+    except OSError as error:
+        # Built for another platform or against a torch that lacks a symbol: the reference still answers.
+        return _State(None, f"the compiled library {CPU_LIBRARY.name} does not load: {error}.")
+    compiled = tuple(_text(handle, "wrcor_ext_instruction_sets").split(","))
+    in_use = _text(handle, "wrcor_ext_instruction_set")
+    return _State(NativeLibrary(str(CPU_LIBRARY), compiled, in_use), f"{CPU_LIBRARY.name} is loaded ({in_use}).")
+
+
+def _text(handle: ctypes.CDLL, name: str) -> str:
+    function = getattr(handle, name)
+    function.argtypes = []
+    function.restype = ctypes.c_char_p
+    value: bytes = function()
+    return value.decode("ascii")
+
+
+_announced = False
+_state = _State(None, f"the compiled library {CPU_LIBRARY.name} is not loaded yet.")

@@ -1,0 +1,70 @@
+"""The one place that defines the op schemas, their fakes and their pure-torch fall back.
+
+The fall back is registered as CompositeExplicitAutograd, the lowest rung: a kernel that a compiled library registers
+for a device takes over as soon as that library is loaded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from wrcor_ext.ops import native, reference
+from wrcor_ext.ops.checks import check_accumulator, check_response, check_square
+
+NAMESPACE = "wrcor_ext"
+
+SCHEMAS = {
+    "response_correlation": "(Tensor x) -> Tensor",
+    "accumulate_correlation": "(Tensor(a!) k, Tensor x, float weight, Tensor(b!) counts) -> ()",
+    "accumulate_hamming": "(Tensor(a!) k, Tensor x, float weight, Tensor(b!) counts) -> ()",
+    "slogdet": "(Tensor k) -> (Tensor sign, Tensor logabsdet)",
+}
+
+
+def _response_correlation_fake(x: Tensor) -> Tensor:
+    check_response(x)
+    return x.new_empty((x.shape[0], x.shape[0]), dtype=torch.float64)
+
+
+def _accumulate_fake(k: Tensor, x: Tensor, weight: float, counts: Tensor) -> None:
+    check_accumulator(k, x, counts)
+
+
+def _slogdet_fake(k: Tensor) -> tuple[Tensor, Tensor]:
+    check_square(k)
+    return k.new_empty(k.shape[:-2]), k.new_empty(k.shape[:-2])
+
+
+_FAKES: dict[str, Callable[..., Any]] = {
+    "response_correlation": _response_correlation_fake,
+    "accumulate_correlation": _accumulate_fake,
+    "accumulate_hamming": _accumulate_fake,
+    "slogdet": _slogdet_fake,
+}
+
+
+def _announced(function: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(function)
+    def answer(*args: Any) -> Any:
+        native.announce_fallback()
+        return function(*args)
+
+    return answer
+
+
+def _register() -> torch.library.Library:
+    library = torch.library.Library(NAMESPACE, "DEF")
+    for name, schema in SCHEMAS.items():
+        library.define(name + schema)
+        library.impl(name, _announced(getattr(reference, name)), "CompositeExplicitAutograd")
+        torch.library.register_fake(f"{NAMESPACE}::{name}", _FAKES[name], lib=library)
+    return library
+
+
+_library = _register()  # torch removes the registrations when this object dies
+native.load()
