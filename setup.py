@@ -43,7 +43,9 @@ def torch_folder() -> Path:
     else:
         # Build isolation hides the environment's packages from sys.path, yet runs the environment's own interpreter:
         # the site folders still name the place.
-        places = [*sys.path, *site.getsitepackages(), site.getusersitepackages()]
+        places = [*sys.path, *site.getsitepackages()]
+        if sys.prefix == sys.base_prefix:  # a virtual environment does not see the user's own packages
+            places.append(site.getusersitepackages())
         spec = PathFinder.find_spec("torch", places)
         if spec is None or spec.origin is None:
             raise NotBuildableError("no torch in this environment (install torch first, or set WRCOR_TORCH_DIR)")
@@ -150,7 +152,8 @@ class Wheel(bdist_wheel):
         return ("py3", "none", platform if Path(self.bdist_dir, LIBRARY).exists() else "any")
 
 
-setup(
-    ext_modules=[Extension("wrcor_ext._C", sources=[])],
-    cmdclass={"build_ext": BuildNative, "build_py": BuildPython, "bdist_wheel": Wheel},
-)
+if __name__ == "__main__":
+    setup(
+        ext_modules=[Extension("wrcor_ext._C", sources=[])],
+        cmdclass={"build_ext": BuildNative, "build_py": BuildPython, "bdist_wheel": Wheel},
+    )

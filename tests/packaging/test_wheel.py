@@ -1,0 +1,103 @@
+"""The wheel: complete, no second torch, and at work in an environment that has never seen the source tree."""
+
+from __future__ import annotations
+
+import json
+import sys
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pytest
+from helpers.commands import run_ok
+
+pytestmark = pytest.mark.slow
+
+OPS = {"response_correlation", "accumulate_correlation", "accumulate_hamming", "slogdet"}
+
+SCORE = """
+import json, torch, wrcor_ext
+from torch import nn
+torch.manual_seed(0)
+torch.set_num_threads(1)
+model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.Flatten(), nn.Linear(8 * 36, 10), nn.ReLU(), nn.Linear(10, 4))
+images = torch.randn(16, 3, 8, 8)
+result = wrcor_ext.score(model, images, torch.arange(16) % 4, proxies=["wrcor", "naswot"])
+print(json.dumps({"torch": torch.__version__, "file": wrcor_ext.__file__,
+                  "scores": {name: [one.status, one.value] for name, one in result.items()}}))
+"""
+
+IMPORT_SECONDS = """
+import time, torch
+start = time.perf_counter()
+import wrcor_ext
+print(time.perf_counter() - start)
+"""
+
+
+def test_sdist_holds_what_a_build_needs(sdist: Path) -> None:
+    with tarfile.open(sdist) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+    assert {"CMakeLists.txt", "setup.py", "pyproject.toml", "LICENSE", "wrcor_ext/py.typed"} <= names
+    assert any(name.startswith("csrc/") and name.endswith(".cpp") for name in names)
+    assert not [name for name in names if name.endswith(".so")]
+
+
+def test_wheel_holds_the_compiled_library_and_no_tests(wheel: Path) -> None:
+    names = zipfile.ZipFile(wheel).namelist()
+    assert {"wrcor_ext/_C.so", "wrcor_ext/py.typed", "wrcor_ext/info.py"} <= set(names)
+    assert {name.split("/")[0] for name in names} == {"wrcor_ext", f"{'-'.join(wheel.name.split('-')[:2])}.dist-info"}
+    assert wheel.name.split("-")[2:4] == ["py3", "none"]
+    assert not wheel.stem.endswith("-any")
+
+
+def test_plan_installs_no_second_torch(wheel: Path, other_python: Path) -> None:
+    arguments = ["install", "--dry-run", "--quiet", "--report", "-", wheel]
+    report = json.loads(run_ok(other_python, "-m", "pip", *arguments, cwd=wheel.parent))
+    planned = {entry["metadata"]["name"].lower() for entry in report["install"]}
+    assert "wrcor_ext" in planned
+    assert "torch" not in planned
+
+
+@pytest.fixture(scope="module")
+def installed(wheel: Path, other_python: Path) -> Path:
+    """The other environment's interpreter once the wheel and its dependencies are installed there."""
+    run_ok(other_python, "-m", "pip", "install", "--quiet", "--no-compile", wheel, cwd=wheel.parent)
+    return other_python
+
+
+def assert_native(report: str) -> None:
+    """Every op on the CPU is answered by the compiled library, says `wrcor info --json`."""
+    answers = {entry["op"]: entry for entry in json.loads(report)["backends"] if entry["device"] == "cpu"}
+    assert set(answers) == OPS
+    assert {entry["backend"] for entry in answers.values()} == {"native"}, answers
+
+
+def test_installed_wheel_scores_natively(installed: Path, tmp_path: Path) -> None:
+    report = json.loads(run_ok(installed, "-I", "-c", SCORE, cwd=tmp_path))
+    assert report["torch"].startswith("2.13.")
+    assert Path(report["file"]).is_relative_to(installed.parents[1])
+    assert {status for status, _ in report["scores"].values()} == {"ok"}
+    info = run_ok(installed.parent / "wrcor", "info", "--json", cwd=tmp_path)
+    assert_native(info)
+    assert json.loads(info)["versions"]["torch"].startswith("2.13.")
+
+
+def test_same_wheel_serves_the_development_torch(wheel: Path, installed: Path, tmp_path: Path) -> None:
+    run_ok(sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", tmp_path, wheel, cwd=tmp_path)
+    here = {"cwd": tmp_path, "PYTHONPATH": str(tmp_path)}
+    assert_native(run_ok(sys.executable, "-m", "wrcor_ext.info", "--json", **here))
+    ours = json.loads(run_ok(sys.executable, "-c", SCORE, **here))
+    assert Path(ours["file"]).is_relative_to(tmp_path)
+    theirs = json.loads(run_ok(installed, "-I", "-c", SCORE, cwd=tmp_path))
+    assert ours["torch"] != theirs["torch"]
+    for name, (_, value) in ours["scores"].items():
+        assert value == pytest.approx(theirs["scores"][name][1], rel=1e-5)
+
+
+def test_import_time_is_reported(installed: Path, tmp_path: Path, record_property: pytest.RecordProperty) -> None:
+    run_ok(installed, "-I", "-c", "import wrcor_ext", cwd=tmp_path)  # writes the byte code
+    seconds = float(run_ok(installed, "-I", "-c", IMPORT_SECONDS, cwd=tmp_path))
+    record_property("seconds_beyond_import_torch", seconds)
+    print(f"import wrcor_ext takes {seconds:.3f} s beyond import torch")
+    assert seconds > 0

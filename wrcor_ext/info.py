@@ -1,0 +1,142 @@
+"""`python -m wrcor_ext.info`: what is installed, which backend answers each op on each device, and why."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+import wrcor_ext
+from wrcor_ext import cli, ops
+
+
+@dataclass(frozen=True)
+class Platform:
+    """The machine.
+
+    Attributes:
+        system: operating system and release.
+        machine: instruction set architecture, `x86_64`.
+        cpu: model name of the processor.
+        cores: processors that this process may use.
+        threads: threads that torch computes with.
+    """
+
+    system: str
+    machine: str
+    cpu: str
+    cores: int
+    threads: int
+
+
+@dataclass(frozen=True)
+class Info:
+    """What `python -m wrcor_ext.info --json` prints, field by field.
+
+    Attributes:
+        versions: package -> version, and `python`.
+        platform: the machine.
+        libraries: the compiled libraries that are loaded.
+        backends: one entry per op and device.
+    """
+
+    versions: dict[str, str]
+    platform: Platform
+    libraries: tuple[ops.NativeLibrary, ...]
+    backends: tuple[ops.OpBackend, ...]
+
+
+def collect() -> Info:
+    """Reads the facts of this process and machine."""
+    library = ops.native_library()
+    return Info(
+        versions={
+            "wrcor_ext": wrcor_ext.__version__,
+            "torch": str(torch.__version__),
+            "numpy": np.__version__,
+            "python": platform.python_version(),
+        },
+        platform=Platform(
+            system=platform.platform(),
+            machine=platform.machine(),
+            cpu=_cpu_model(),
+            cores=len(os.sched_getaffinity(0)),
+            threads=torch.get_num_threads(),
+        ),
+        libraries=(library,) if library is not None else (),
+        backends=ops.backends(),
+    )
+
+
+def render(info: Info, console: Console) -> None:
+    """Prints the facts as tables for a reader; `console` must not interpret markup: paths may hold brackets."""
+    facts = _grid()
+    for name, version in info.versions.items():
+        facts.add_row(name, version)
+    facts.add_row("system", info.platform.system)
+    facts.add_row("processor", f"{info.platform.cpu}, {info.platform.cores} cores, {info.platform.threads} threads")
+    for library in info.libraries:
+        facts.add_row("library", library.path)
+        facts.add_row("compiled for", f"{', '.join(library.instruction_sets)}; in use: {library.instruction_set}")
+    if not info.libraries:
+        facts.add_row("library", f"none: {ops.native_reason()}")
+    console.print(facts)
+
+    answers = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+    for column in ("op", "device", "backend", "why"):
+        answers.add_column(column)
+    for answer in info.backends:
+        backend = Text(answer.backend, style="green" if answer.backend == "native" else "yellow")
+        answers.add_row(answer.op, answer.device, backend, answer.reason)
+    console.print()
+    console.print(answers)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs `wrcor info`; returns the exit code."""
+    return cli.run(_main, argv)
+
+
+def _main(argv: Sequence[str]) -> int:
+    parser = argparse.ArgumentParser(prog="wrcor info", description=__doc__.partition(": ")[2])
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    arguments = parser.parse_args(argv)
+    info = collect()
+    if arguments.json:
+        print(json.dumps(asdict(info), indent=2))
+    else:
+        render(info, Console(markup=False, highlight=False))
+    return 0
+
+
+def _grid() -> Table:
+    grid = Table.grid(padding=(0, 2, 0, 0))
+    grid.add_column(style="bold")
+    grid.add_column(overflow="fold")
+    return grid
+
+
+def _cpu_model() -> str:
+    """The processor's marketing name; `platform.processor()` does not know it on Linux."""
+    facts = Path("/proc/cpuinfo")
+    if facts.is_file():
+        for line in facts.read_text(encoding="utf-8", errors="replace").splitlines():
+            name, _, value = line.partition(":")
+            if name.strip() == "model name":
+                return value.strip()
+    return platform.processor() or "unknown"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
