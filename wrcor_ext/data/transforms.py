@@ -50,7 +50,8 @@ def resized(image: Image, size: int, box: Box | None = None) -> npt.NDArray[np.g
         side = min(image.size)
         left, top = (image.width - side) // 2, (image.height - side) // 2
         box = (left, top, left + side, top + side)
-    return np.asarray(image.resize((size, size), Resampling.BILINEAR, box=box))
+    # Not resize(box=box): its filter reaches beyond the edges of the box.
+    return np.asarray(image.crop(box).resize((size, size), Resampling.BILINEAR))
 
 
 def resized_bytes(images: npt.NDArray[np.uint8], size: int) -> npt.NDArray[np.uint8]:
@@ -70,8 +71,9 @@ def resized_floats(images: npt.NDArray[np.float32], size: int) -> npt.NDArray[np
 
 def from_bytes(images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
     """[n, H, W, 3] uint8 to [n, 3, H, W] float32 between 0 and 1."""
-    planes: npt.NDArray[np.uint8] = np.ascontiguousarray(images.transpose(0, 3, 1, 2))
-    return planes.astype(np.float32) / np.float32(255)
+    planes: npt.NDArray[np.float32] = np.ascontiguousarray(images.transpose(0, 3, 1, 2), dtype=np.float32)
+    planes /= np.float32(255)
+    return planes
 
 
 def augmented(pixels: npt.NDArray[np.float32], rng: np.random.Generator) -> npt.NDArray[np.float32]:
