@@ -22,23 +22,18 @@ def _norm(channels: int, batch_norm: bool) -> list[nn.Module]:
     return [nn.BatchNorm2d(channels)] if batch_norm else []
 
 
-class ReLUConvBN(nn.Module):
+class ReLUConvBN(nn.Sequential):
     """ReLU, convolution without bias, batch-norm: every convolution of the space but the stem and the shortcuts."""
 
     def __init__(
         self, in_channels: int, out_channels: int, kernel_size: int, *, stride: int = 1, batch_norm: bool = True
     ) -> None:
-        super().__init__()
-        self.op = nn.Sequential(
+        super().__init__(
             # Not in place: the input is a node that feeds other edges as well.
             nn.ReLU(inplace=False),
             nn.Conv2d(in_channels, out_channels, kernel_size, stride=stride, padding=kernel_size // 2, bias=False),
             *_norm(out_channels, batch_norm),
         )
-
-    def forward(self, x: Tensor) -> Tensor:
-        out: Tensor = self.op(x)
-        return out
 
 
 def _edge(op: str, channels: int, batch_norm: bool) -> nn.Module:
@@ -105,7 +100,8 @@ class ResNetBasicblock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         residual: Tensor = self.conv_b(self.conv_a(x))
-        return self.shortcut(x) + residual
+        shortcut: Tensor = self.shortcut(x)
+        return shortcut + residual
 
 
 class TinyNetwork(nn.Module):
@@ -123,9 +119,7 @@ class TinyNetwork(nn.Module):
         self, ops: Sequence[str], num_classes: int, *, stem_width: int, cells_per_stage: int, batch_norm: bool
     ) -> None:
         super().__init__()
-        self.stem = nn.Sequential(
-            nn.Conv2d(3, stem_width, 3, padding=1, bias=False), *_norm(stem_width, batch_norm)
-        )
+        self.stem = nn.Sequential(nn.Conv2d(3, stem_width, 3, padding=1, bias=False), *_norm(stem_width, batch_norm))
         self.cells = nn.ModuleList()
         channels = stem_width
         for stage in range(3):

@@ -1,0 +1,178 @@
+"""The contract of a search space: architectures as plain values, everything about them without building a network."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Hashable, Iterator
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, ClassVar, Generic, Literal, TypeVar
+
+from wrcor_ext.errors import InputError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from torch import nn
+
+A = TypeVar("A", bound=Hashable)
+
+Counting = Literal["exact", "published"]
+COUNTINGS: tuple[Counting, ...] = ("exact", "published")
+
+# Draws before a set of limits counts as unreachable. A draw and its cost take some ten microseconds.
+MAX_TRIES = 10_000
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one forward pass of one image takes.
+
+    Attributes:
+        flops: multiply-adds (one multiplication with its addition is one); `counting` says of which layers.
+        params: number of trainable parameters.
+    """
+
+    flops: int
+    params: int
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Upper bounds, inclusive; None is no bound.
+
+    Attributes:
+        flops: multiply-adds of one image, by `counting="exact"`.
+        params: trainable parameters.
+        latency: milliseconds. A space knows no latency: whoever measures it compares it with this bound.
+
+    Raises:
+        InputError: for a bound that is not a positive number.
+    """
+
+    flops: float | None = None
+    params: float | None = None
+    latency: float | None = None
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            bound = getattr(self, field.name)
+            if bound is not None and not bound > 0:  # NaN fails as well
+                raise InputError(f"limit {field.name}={bound} is not a positive number")
+
+    def admits(self, cost: Cost) -> bool:
+        """Whether `cost` keeps the bounds on FLOPs and parameters."""
+        return (self.flops is None or cost.flops <= self.flops) and (self.params is None or cost.params <= self.params)
+
+
+class Space(ABC, Generic[A]):
+    """A set of architectures of the hashable type `A`; a value without state, so every process can have its own.
+
+    Methods that take an architecture raise `InputError` where the value is none of this space.
+
+    Attributes:
+        name: as in `wrcor_ext.spaces.get`.
+        size: number of architectures, or None where they are too many to enumerate.
+        default_num_classes: what `cost`, `build` and limits assume where nothing else is said.
+        default_image_size: the same for the side of the square images, in pixels.
+    """
+
+    name: ClassVar[str]
+    size: ClassVar[int | None]
+    default_num_classes: int
+    default_image_size: int
+
+    @abstractmethod
+    def sample(self, rng: np.random.Generator, *, limits: Limits | None = None) -> A:
+        """A random architecture, uniform over those within the limits.
+
+        Raises:
+            InputError: if none within the limits was found.
+        """
+
+    @abstractmethod
+    def mutate(self, arch: A, rng: np.random.Generator, *, limits: Limits | None = None) -> A:
+        """A random neighbour of `arch` within the limits, never `arch` itself.
+
+        Raises:
+            InputError: if none within the limits was found.
+        """
+
+    @abstractmethod
+    def parse(self, text: str) -> A:
+        """The architecture that `text` describes; the inverse of `format`.
+
+        Raises:
+            InputError: for anything else, naming the offending part.
+        """
+
+    @abstractmethod
+    def format(self, arch: A) -> str:
+        """The published text form."""
+
+    @abstractmethod
+    def key(self, arch: A) -> str:
+        """A canonical text: equal for architectures that compute the same function, different for all others."""
+
+    @abstractmethod
+    def cost(
+        self, arch: A, *, counting: Counting = "exact", num_classes: int | None = None, image_size: int | None = None
+    ) -> Cost:
+        """FLOPs and parameters of the network that `build` returns, without building it.
+
+        Args:
+            arch: the architecture.
+            counting: "exact" counts every multiply-add of convolutions and linear layers; "published" counts as the
+                space's published tables do.
+            num_classes: width of the classifier; the space's default if None.
+            image_size: side of the square images in pixels; the space's default if None.
+        """
+
+    @abstractmethod
+    def build(self, arch: A, *, num_classes: int | None = None, seed: int | None = None) -> nn.Module:
+        """The network with its published initialisation: images [B, 3, S, S] to logits [B, num_classes].
+
+        Args:
+            arch: the architecture.
+            num_classes: width of the classifier; the space's default if None.
+            seed: draws the weights from a private generator with this seed, leaving torch's global one untouched;
+                None draws them from the global one.
+        """
+
+    @abstractmethod
+    def enumerate(self) -> Iterator[A]:
+        """All architectures, in the published order where there is one.
+
+        Raises:
+            InputError: if `size` is None.
+        """
+
+
+def draw_within(draw: Callable[[], A], cost: Callable[[A], Cost], limits: Limits | None) -> A:
+    """Draws until the limits admit the result, at most `MAX_TRIES` times.
+
+    Raises:
+        InputError: if nothing was admitted; it names the smallest costs seen.
+    """
+    if limits is None:
+        return draw()
+    flops, params = [], []
+    for _ in range(MAX_TRIES):
+        arch = draw()
+        found = cost(arch)
+        if limits.admits(found):
+            return arch
+        flops.append(found.flops)
+        params.append(found.params)
+    raise InputError(
+        f"none of {MAX_TRIES} random architectures keeps {limits}: the smallest had {min(flops)} FLOPs and "
+        f"{min(params)} parameters"
+    )
+
+
+def require_count(name: str, value: object) -> None:
+    """Checks that an option is an `int` of at least one.
+
+    Raises:
+        InputError: if not.
+    """
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise InputError(f"{name}={value!r} is not a whole number of at least 1")
