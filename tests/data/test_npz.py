@@ -104,6 +104,7 @@ _HUGE[5, 1, 2, 3] = 1e200
         ({"images": _IMAGES[:, :0]}, r"uint8 \[12, 0, 16, 3\]"),
         ({"images": _IMAGES[:0], "labels": np.arange(0)}, "holds 0 images, fewer than the batch of 12"),
         ({"images": _NAN}, "image 5 in .* holds NaN"),
+        ({"images": np.where(np.isnan(_NAN), np.inf, _NAN).astype(np.float16)}, "image 5 in .* holds NaN, infinity"),
         ({"images": _HUGE}, "image 5 in .* a number beyond float32"),
         ({"images": np.full((12, 3, 16, 16), 0.1)}, "the red channel .* is constant"),
         ({"images": np.full((12, 16, 16, 3), 9, dtype=np.uint8)}, "the red channel .* is constant"),

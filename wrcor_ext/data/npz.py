@@ -92,7 +92,8 @@ def _check_images(path: Path, images: Array) -> int:
             "but must be uint8 [n, H, W, 3] or floating [n, 3, H, W]"
         )
     if axis == 1:
-        usable = (np.abs(images) <= np.finfo(np.float32).max).all(axis=(1, 2, 3))  # NaN compares as false
+        with np.errstate(over="ignore"):
+            usable = np.isfinite(images.astype(np.float32, copy=False)).all(axis=(1, 2, 3))
         if not usable.all():
             raise InputError(f"image {int(np.argmin(usable))} in {path} holds NaN, infinity or a number beyond float32")
     return axis
