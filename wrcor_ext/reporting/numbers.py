@@ -1,0 +1,37 @@
+"""Numbers for people."""
+
+from __future__ import annotations
+
+import math
+
+
+def short(value: float | None, digits: int = 3) -> str:
+    """`value` with a metric prefix: 153265152 is "153 M", 1073466 is "1.07 M"; None is a dash."""
+    if value is None:
+        return "\N{EN DASH}"
+    for limit, prefix in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if abs(value) >= limit:
+            return f"{significant(value / limit, digits)} {prefix}"
+    return significant(value, digits)
+
+
+def significant(value: float, digits: int) -> str:
+    """`value` with so many significant digits, never in exponent form, and no digit before the point cut off."""
+    magnitude = math.floor(math.log10(abs(value))) if value else 0
+    return f"{value:.{max(0, digits - 1 - magnitude)}f}"
+
+
+def score(value: float | None) -> str:
+    """A score: two decimals tell candidates apart, whatever its size; None is a dash."""
+    return "\N{EN DASH}" if value is None else f"{value:.2f}"
+
+
+def duration(seconds: float) -> str:
+    """Seconds as "48 s", "3 min 20 s" or "2 h 05 min"."""
+    if seconds < 60:
+        return f"{seconds:.0f} s" if seconds >= 10 else f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02d} s"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02d} min"

@@ -1,0 +1,175 @@
+"""The report of a search: one HTML file that needs nothing else, not even a network."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+
+from wrcor_ext.reporting import cell, numbers
+from wrcor_ext.reporting.style import STYLE
+from wrcor_ext.reporting.svg import Axis, Mark, Point, chart
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One trial as a report sees it.
+
+    Attributes:
+        trial: number, from 0.
+        architecture: as text.
+        status: `"ok"`, `"degenerate"` or `"failed"`.
+        scores: value by proxy name, the objective first; None where there is none.
+        flops: multiply-adds of one image.
+        params: number of parameters.
+        seconds: wall time of its evaluation.
+        seen_before: whether its scores were taken over from an isomorphic candidate.
+    """
+
+    trial: int
+    architecture: str
+    status: str
+    scores: Mapping[str, float | None]
+    flops: int
+    params: int
+    seconds: float
+    seen_before: bool = False
+
+    @property
+    def objective(self) -> float | None:
+        """The first score, None unless ok."""
+        return next(iter(self.scores.values()), None) if self.status == "ok" else None
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a report shows.
+
+    Attributes:
+        title: its heading.
+        objective: name of the maximised proxy.
+        candidates: all trials in order.
+        best: the best of them, best first, each architecture once.
+        configuration: option values by name.
+        environment: versions and the like by name.
+    """
+
+    title: str
+    objective: str
+    candidates: Sequence[Candidate]
+    best: Sequence[Candidate]
+    configuration: Mapping[str, object]
+    environment: Mapping[str, object]
+
+    def html(self) -> str:
+        """The whole page. All text is escaped; scripts, fonts and links to elsewhere there are none."""
+        title = escape(self.title)
+        sections = [self._tiles(), self._best_table(), self._charts(), self._cell(), self._facts()]
+        return (
+            '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
+            '<meta name="viewport" content="width=device-width, initial-scale=1">'
+            f"<title>{title}</title><style>{STYLE}</style></head>\n<body><main><h1>{title}</h1>\n"
+            + "\n".join(section for section in sections if section)
+            + "\n</main></body></html>\n"
+        )
+
+    def _tiles(self) -> str:
+        counts = Counter(candidate.status for candidate in self.candidates)
+        tiles = {
+            "trials": str(len(self.candidates)),
+            f"best {self.objective}": numbers.score(self.best[0].objective if self.best else None),
+            "degenerate": str(counts["degenerate"]),
+            "failed": str(counts["failed"]),
+            "seen before": str(sum(candidate.seen_before for candidate in self.candidates)),
+            "scoring time": numbers.duration(sum(candidate.seconds for candidate in self.candidates)),
+        }
+        items = "".join(f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in tiles.items())
+        return f'<dl class="tiles">{items}</dl>'
+
+    def _best_table(self) -> str:
+        if not self.best:
+            return "<p>No candidate has a score.</p>"
+        proxies = list(self.best[0].scores)
+        head = ["", *proxies, "FLOPs", "parameters", "trial", "architecture"]
+        rows = []
+        for rank, candidate in enumerate(self.best, start=1):
+            values = [numbers.score(candidate.scores[name]) for name in proxies]
+            values += [numbers.short(candidate.flops), numbers.short(candidate.params), str(candidate.trial)]
+            cells = "".join(f"<td>{escape(value)}</td>" for value in (str(rank), *values))
+            rows.append(f"<tr>{cells}<td><code>{escape(candidate.architecture)}</code></td></tr>")
+        heading = "".join(f"<th>{escape(name)}</th>" for name in head)
+        return (
+            f'<section><h2>Best {len(rows)}</h2><div class="scroll"><table class="numbers"><thead><tr>{heading}</tr>'
+            f"</thead><tbody>{''.join(rows)}</tbody></table></div></section>"
+        )
+
+    def _charts(self) -> str:
+        scored = [(c, c.objective) for c in self.candidates if c.objective is not None]
+        if not scored:
+            return ""
+        score_axis = _score_axis([value for _, value in scored], self.objective)
+        hidden = sum(value < score_axis.low for _, value in scored)
+        note = f"<p>{hidden} low scores lie below the charts.</p>" if hidden else ""
+        over_time = chart(
+            Axis.over([c.trial for c, _ in scored], "trial", lambda value: f"{value:.0f}"),
+            score_axis,
+            title=f"{self.objective} of each trial, and the best so far",
+            dots=[(c.trial, value) for c, value in scored],
+            steps=_best_so_far(scored, score_axis.low),
+        )
+        figures = [f"<figure><figcaption>Best so far</figcaption>{over_time}</figure>"]
+        against_cost = chart(
+            Axis.over([c.flops for c, _ in scored], "FLOPs"),
+            score_axis,
+            title=f"{self.objective} against FLOPs, the best five marked",
+            dots=[(c.flops, value) for c, value in scored],
+            marks=[
+                Mark(c.flops, c.objective, f"trial {c.trial}: {numbers.score(c.objective)}")
+                for c in self.best
+                if c.objective is not None
+            ],
+        )
+        figures.append(f"<figure><figcaption>Score against FLOPs</figcaption>{against_cost}</figure>")
+        return f'<section class="charts">{"".join(figures)}</section>{note}'
+
+    def _cell(self) -> str:
+        drawing = cell.draw(self.best[0].architecture) if self.best else None
+        return f'<section><h2>Best cell</h2><div class="cell">{drawing}</div></section>' if drawing else ""
+
+    def _facts(self) -> str:
+        tables = (("Configuration", self.configuration), ("Environment", self.environment))
+        return '<section class="facts">' + "".join(_fact_table(*table) for table in tables) + "</section>"
+
+
+def _fact_table(heading: str, facts: Mapping[str, object]) -> str:
+    rows = "".join(f"<tr><th>{escape(name)}</th><td>{escape(_shown(value))}</td></tr>" for name, value in facts.items())
+    return f"<div><h2>{escape(heading)}</h2><table>{rows}</table></div>"
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, (list, tuple)):
+        return ", ".join(map(str, value))
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "none" if value is None else str(value)
+
+
+def _score_axis(values: Sequence[float], objective: str) -> Axis:
+    """An axis for all scores but the far low ones: a few collapsed networks must not flatten the rest."""
+    ordered = sorted(values)
+    low, high = ordered[len(ordered) // 10], ordered[-1]
+    floor = low - (high - low)
+    return Axis.over([value for value in ordered if value >= floor], objective, lambda value: f"{value:.6g}")
+
+
+def _best_so_far(scored: Sequence[tuple[Candidate, float]], floor: float) -> list[Point]:
+    """Where the best score rose, and the end; what lies under the chart begins at its floor."""
+    points: list[Point] = []
+    best = float("-inf")
+    for candidate, value in scored:
+        if value > best:
+            best = value
+            points.append((candidate.trial, max(value, floor)))
+    points.append((scored[-1][0].trial, max(best, floor)))
+    return points

@@ -1,0 +1,113 @@
+"""The two charts of a report as inline SVG. Colours come from the page's style sheet, so they follow light and dark."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from html import escape
+
+from wrcor_ext.reporting import numbers
+
+Point = tuple[float, float]
+
+WIDTH, HEIGHT = 480, 300
+LEFT, RIGHT, TOP, BOTTOM = 62, 14, 14, 46  # margins: room for tick labels and axis titles
+
+# More dots than this only make the page slow: they cover each other.
+MAX_DOTS = 3000
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A highlighted point with a label that appears when pointed at."""
+
+    x: float
+    y: float
+    label: str
+
+
+@dataclass(frozen=True)
+class Axis:
+    """A linear axis: its title, its range, and how its ticks are written."""
+
+    title: str
+    low: float
+    high: float
+    text: Callable[[float], str] = numbers.short
+
+    @classmethod
+    def over(cls, values: Iterable[float], title: str, text: Callable[[float], str] = numbers.short) -> Axis:
+        """An axis that holds all values with a little room around them."""
+        values = list(values)
+        low, high = min(values), max(values)
+        room = 0.04 * (high - low) or max(abs(high), 1.0) * 0.04
+        return cls(title, low - room, high + room, text)
+
+    def ticks(self, wanted: int = 5) -> list[float]:
+        """Round numbers inside the range, about so many."""
+        raw = (self.high - self.low) / wanted
+        base = 10.0 ** math.floor(math.log10(raw))
+        step = next(base * factor for factor in (1, 2, 2.5, 5, 10) if base * factor >= raw)
+        first = math.ceil(self.low / step)
+        return [step * index for index in range(first, math.floor(self.high / step) + 1)]
+
+
+def chart(
+    x: Axis,
+    y: Axis,
+    *,
+    title: str,
+    dots: Sequence[Point] = (),
+    steps: Sequence[Point] = (),
+    marks: Sequence[Mark] = (),
+) -> str:
+    """A chart.
+
+    Args:
+        x: the horizontal axis.
+        y: the vertical axis; what lies below it is left out.
+        title: what it shows, for people who cannot see it.
+        dots: points drawn faintly; thinned where there are too many.
+        steps: a line that keeps its height until the next point.
+        marks: highlighted points.
+    """
+
+    def px(value: float) -> float:
+        return LEFT + (value - x.low) / (x.high - x.low) * (WIDTH - LEFT - RIGHT)
+
+    def py(value: float) -> float:
+        return HEIGHT - BOTTOM - (value - y.low) / (y.high - y.low) * (HEIGHT - TOP - BOTTOM)
+
+    parts = [f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(title)}">']
+    for tick in x.ticks():
+        parts.append(f'<line class="grid" x1="{px(tick):.1f}" x2="{px(tick):.1f}" y1="{TOP}" y2="{HEIGHT - BOTTOM}"/>')
+        parts.append(_text(px(tick), HEIGHT - BOTTOM + 17, x.text(tick), "middle"))
+    for tick in y.ticks():
+        parts.append(f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{py(tick):.1f}" y2="{py(tick):.1f}"/>')
+        parts.append(_text(LEFT - 6, py(tick) + 4, y.text(tick), "end"))
+    parts.append(_text((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 8, x.title, "middle"))
+    parts.append(_text(0, 0, y.title, "middle", f"translate(13 {(TOP + HEIGHT - BOTTOM) / 2}) rotate(-90)"))
+    shown = [(px(a), py(b)) for a, b in _thinned([p for p in dots if y.low <= p[1]])]
+    # One path of zero-length strokes with round caps: a fraction of the size of one circle per point.
+    parts.append(f'<path class="dots" d="{"".join(f"M{a:.1f} {b:.1f}h0" for a, b in shown)}"/>')
+    if steps:
+        line = f"M{px(steps[0][0]):.1f} {py(steps[0][1]):.1f}" + "".join(
+            f"H{px(a):.1f}V{py(b):.1f}" for a, b in steps[1:]
+        )
+        parts.append(f'<path class="steps" d="{line}"/>')
+    parts += [
+        f'<circle class="mark" cx="{px(m.x):.1f}" cy="{py(m.y):.1f}" r="5"><title>{escape(m.label)}</title></circle>'
+        for m in marks
+    ]
+    return "".join(parts) + "</svg>"
+
+
+def _text(x: float, y: float, content: str, anchor: str, transform: str = "") -> str:
+    attribute = f' transform="{transform}"' if transform else ""
+    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}"{attribute}>{escape(content)}</text>'
+
+
+def _thinned(points: Sequence[Point]) -> Sequence[Point]:
+    stride = -(-len(points) // MAX_DOTS)
+    return points[::stride] if stride > 1 else points

@@ -1,0 +1,183 @@
+"""The command `python -m wrcor_ext.search`."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+import torch
+from rich.console import Console
+
+from wrcor_ext import cli, data, spaces, strategies
+from wrcor_ext.errors import InputError, WrcorError
+from wrcor_ext.search import config as configs
+from wrcor_ext.search import driver, folders, summary
+from wrcor_ext.search.config import OPTIONS, SearchConfig
+from wrcor_ext.search.environment import environment
+from wrcor_ext.search.evaluator import Evaluator, InProcessEvaluator
+from wrcor_ext.search.interruption import Interruption
+from wrcor_ext.search.options import flag
+from wrcor_ext.search.progress import Progress
+from wrcor_ext.search.study import Study, recorded_config
+from wrcor_ext.search.timings import Timings
+from wrcor_ext.spaces import Space
+from wrcor_ext.strategies import Strategy
+
+COMMAND = "python -m wrcor_ext.search"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs a search.
+
+    Args:
+        argv: the arguments after the program's name; those of this process if None.
+
+    Returns:
+        The exit code: 0 when the budget is spent, 2 after an error that is the caller's to mend, 130 after Ctrl-C.
+    """
+    try:
+        return cli.run(_search, argv)
+    except KeyboardInterrupt:
+        print("stopped before the search began", file=sys.stderr)
+        return 130
+
+
+def _search(argv: Sequence[str]) -> int:
+    config, folder = configuration(argv)
+    if config.threads is not None:
+        torch.set_num_threads(config.threads)
+    space = _space(config)
+    strategy = strategies.create(config.strategy, space, **_options(config, strategies.get(config.strategy).options))
+    batch = data.load(
+        config.dataset,
+        batch_size=config.batch_size,
+        seed=config.seed,
+        image_size=config.image_size,
+        augment=config.augment,
+        data_root=config.data_root,
+        download=config.download,
+    )
+    # Only now, so that nothing is left behind where any of the above refuses its input.
+    folder = folder or folders.new_folder(config)
+    messages = Console(stderr=True, highlight=False, soft_wrap=True)
+    with Study(folder, config, environment(batch), resume=config.resume) as study:
+        for note in study.notes:
+            messages.print(f"note: {note}; further scores may differ in their last digits", markup=False)
+        return _run(study, space, strategy, InProcessEvaluator(space, batch, config), messages)
+
+
+def _run(study: Study, space: Space[Any], strategy: Strategy[Any], evaluator: Evaluator[Any], messages: Console) -> int:
+    config = study.config
+    if study.resumed == config.budget:
+        messages.print(f"{study.folder} is complete with {config.budget} trials: nothing left to do", markup=False)
+    elif study.resumed:
+        messages.print(f"resuming {study.folder} after trial {study.resumed - 1}", markup=False)
+    else:
+        messages.print(f"searching into {study.folder}", markup=False)
+    timings = Timings()
+    with Interruption() as interruption:
+        best = next(iter(study.journal.best(1)), None)
+        progress = Progress(messages, budget=config.budget, done=study.resumed, best=best, objective=config.proxies[0])
+        try:
+            with progress:
+                driver.run(
+                    study.journal,
+                    space,
+                    strategy,
+                    evaluator,
+                    budget=config.budget,
+                    progress=progress,
+                    interruption=interruption,
+                    timings=timings,
+                )
+        except KeyboardInterrupt:
+            pass  # Asked for twice: the running trial is dropped, all finished ones are in the journal.
+        written = study.export()
+    summary.show(study, written, timings, as_json=config.json)
+    if study.journal.count() < config.budget:
+        resume = shlex.join([*COMMAND.split(), "--out", str(study.folder), "--resume"])
+        messages.print(
+            f"stopped after {study.journal.count()} of {config.budget} trials; to go on: {resume}", markup=False
+        )
+        return interruption.exit_code
+    if not study.journal.best(1):
+        raise WrcorError(
+            f"none of {study.journal.count()} candidates could be scored, most often because: "
+            f"{study.journal.commonest_reason()}"
+        )
+    return 0
+
+
+def configuration(argv: Sequence[str]) -> tuple[SearchConfig, Path | None]:
+    """What to search, and in which folder.
+
+    Options have their defaults, or the values of the run that is resumed from `--out`; a YAML file overrides those,
+    and the command line overrides the file.
+
+    Returns:
+        The configuration, and the folder; None stands for a new one in `runs/`.
+
+    Raises:
+        InputError: for anything that is not allowed.
+    """
+    words = vars(_parser().parse_args(argv))
+    file = words.pop("config", None)
+    layers = [configs.from_yaml(file)] if file is not None else []
+    layers.append(configs.from_words(words))
+    config = configs.resolve(*layers)
+    if config.out is None:
+        return config, folders.latest_folder(config) if config.resume else None
+    folder = Path(config.out)
+    recorded = recorded_config(folder) if config.resume else None
+    if recorded is not None:
+        config = configs.resolve(configs.from_mapping(recorded, f"the run in {folder}"), *layers)
+    return config, folder
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose errors are the package's own: one sentence, no usage text around it."""
+
+    def error(self, message: str) -> NoReturn:
+        raise InputError(f"{message}; {COMMAND} --help lists all options")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog=COMMAND,
+        description="Searches a space for the architectures that score best without training. "
+        "Without any option: NAS-Bench-201, evolution, WRCor, on photographs, in about a minute.",
+        epilog="Ctrl-C stops after the running trial; the same command with --resume goes on to the same final result.",
+        allow_abbrev=False,
+        argument_default=argparse.SUPPRESS,
+    )
+    parser.add_argument(
+        "--config", metavar="FILE.yaml", help="read options from a YAML file (population_size: 32); flags override it"
+    )
+    for name, entry in OPTIONS.items():
+        default = getattr(configs.DEFAULTS, name)
+        if isinstance(default, bool):
+            text = f"{entry.help} (default: {'yes' if default else 'no'})"
+            parser.add_argument(flag(name), action=argparse.BooleanOptionalAction, help=text)
+            continue
+        shown = " ".join(default) if isinstance(default, tuple) else str(default).lower()
+        parser.add_argument(
+            flag(name),
+            nargs="+" if entry.kind.many else None,
+            metavar=name.upper(),
+            help=f"{entry.help}: {entry.kind.expected} (default: {shown})".replace("%", "%%"),
+        )
+    return parser
+
+
+def _options(config: SearchConfig, names: Sequence[str]) -> dict[str, Any]:
+    """The search options among those that a space or strategy takes."""
+    return {name: getattr(config, name) for name in (*names, "seed") if name in OPTIONS}
+
+
+def _space(config: SearchConfig) -> Space[Any]:
+    taken = spaces.entry(config.space).options
+    return spaces.get(config.space, **{name: getattr(config, name) for name in taken if name in OPTIONS})

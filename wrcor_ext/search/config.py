@@ -1,0 +1,180 @@
+"""The configuration of a search: one dataclass that is the YAML file, the command line and the saved record alike."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import yaml
+
+from wrcor_ext import data, proxies, spaces, strategies
+from wrcor_ext.errors import InputError
+from wrcor_ext.recorder import RULES, Rule
+from wrcor_ext.scoring import MAX_IMAGES, Tail
+from wrcor_ext.search import options as kinds
+from wrcor_ext.search.options import checked, flag, option, options_of
+
+
+@dataclasses.dataclass(frozen=True)
+class SearchConfig:
+    """Every option of a search; each field's metadata holds its help text and allowed values.
+
+    Raises:
+        InputError: for a value that is not allowed; the message names the option.
+    """
+
+    space: str = option(
+        "nasbench201", "search space", kinds.choice(spaces.names(), lambda name: spaces.entry(name).name)
+    )
+    stem_width: int = option(16, "channels C of the network's first stage", kinds.whole(1))
+    cells_per_stage: int = option(5, "cells N in each of the network's three stages", kinds.whole(1))
+    batch_norm: bool = option(True, "batch-norm after the network's convolutions", kinds.switch())
+    strategy: str = option(
+        "evolution",
+        "how candidates are proposed",
+        kinds.choice(strategies.names(), lambda name: strategies.get(name).name),
+    )
+    population_size: int = option(64, "evolution: candidates alive at once", kinds.whole(1))
+    tournament_size: int = option(10, "evolution: draws per tournament, whose best is mutated", kinds.whole(1))
+    proxies: tuple[str, ...] = option(
+        ("wrcor",),
+        "scores to compute; the first one is maximised, others are recorded beside it",
+        kinds.choices(proxies.names(), lambda name: proxies.get(name).name),
+    )
+    rule: Rule = option(  # noqa: RUF009 (a field, not a shared default)
+        "activations",
+        "what counts as a response; 'reference' gives the numbers of the published code",
+        kinds.choice(RULES),
+    )
+    tail: Tail = option(  # noqa: RUF009 (likewise)
+        "auto",
+        "levels at the end of the network that count; 'auto' omits those whose weights do not matter",
+        kinds.optional(kinds.whole(1), "all levels", {"auto": "auto"}),
+    )
+    budget: int = option(128, "number of trials, those of the resumed run included", kinds.whole(1), role="budget")
+    dataset: str = option("photos", "images to score on", kinds.text(", ".join(s.syntax for s in data.sources())))
+    data_root: str | None = option(
+        None,
+        "folder of the torchvision data sets",
+        kinds.optional(kinds.text("a folder"), "not needed"),
+        role="session",
+    )
+    download: bool = option(False, "download the data set into --data-root if missing", kinds.switch(), role="session")
+    augment: bool = option(True, "flip and crop the images as published", kinds.switch())
+    batch_size: int = option(
+        64, "images in the one batch that all candidates are scored on", kinds.whole(2, MAX_IMAGES)
+    )
+    image_size: int = option(32, "height and width of the images in pixels", kinds.whole(1))
+    seed: int = option(0, "of the candidates, the batch and the initial weights", kinds.whole(0, 2**63 - 1))
+    threads: int | None = option(
+        None, "CPU threads", kinds.optional(kinds.whole(1), "as many as torch takes"), role="session"
+    )
+    out: str | None = option(
+        None,
+        "run folder",
+        kinds.optional(kinds.text("a folder"), "a new numbered one in runs/"),
+        role="session",
+    )
+    resume: bool = option(False, "go on with the run in the folder, or begin it there", kinds.switch(), role="session")
+    json: bool = option(False, "print the summary as JSON", kinds.switch(), role="session")
+
+    def __post_init__(self) -> None:
+        for name, entry in OPTIONS.items():
+            object.__setattr__(self, name, checked(entry, getattr(self, name), name))
+
+    def saved(self) -> dict[str, Any]:
+        """What is recorded of the run: all options but those of one session, in YAML and JSON types."""
+        return {name: _plain(getattr(self, name)) for name, entry in OPTIONS.items() if entry.role != "session"}
+
+    def identity(self) -> dict[str, Any]:
+        """What makes two runs the same but for their length: the options that decide each trial."""
+        return {name: _plain(getattr(self, name)) for name, entry in OPTIONS.items() if entry.role == "result"}
+
+
+OPTIONS = options_of(SearchConfig)
+DEFAULTS = SearchConfig()
+
+
+def _plain(value: object) -> object:
+    return list(value) if isinstance(value, tuple) else value
+
+
+def resolve(*layers: Mapping[str, object]) -> SearchConfig:
+    """The configuration that gives each option its value in the last layer that names it.
+
+    Args:
+        layers: checked values by option name, such as `from_yaml` and the command line give.
+    """
+    merged: dict[str, Any] = {}
+    for layer in layers:
+        merged.update(layer)
+    return SearchConfig(**merged)
+
+
+def from_mapping(values: Mapping[str, object], source: str) -> dict[str, Any]:
+    """Checked option values from untrusted ones.
+
+    Args:
+        values: by option name.
+        source: where they come from, for messages.
+
+    Raises:
+        InputError: for an unknown option or a value that is not allowed.
+    """
+    result = {}
+    for name, value in values.items():
+        if name not in OPTIONS:
+            raise InputError(f"{source}: unknown option {name!r}, known are {', '.join(OPTIONS)}")
+        result[name] = checked(OPTIONS[name], value, f"{source}: {name}")
+    return result
+
+
+def from_yaml(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """The options that a YAML file gives.
+
+    Raises:
+        InputError: if the file cannot be read, is no YAML mapping, or holds an option that is not allowed.
+    """
+    try:
+        with open(path, encoding="utf-8") as file:
+            values = yaml.safe_load(file)
+    except OSError as error:
+        raise InputError(f"cannot read configuration {os.fspath(path)!r}: {error.strerror}") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError(f"{os.fspath(path)} is not valid YAML: {_one_line(error)}") from error
+    if values is None:
+        return {}
+    if not isinstance(values, dict):
+        raise InputError(f"{os.fspath(path)}: expected 'option: value' lines, not a {type(values).__name__}")
+    return from_mapping({str(name): value for name, value in values.items()}, os.fspath(path))
+
+
+def from_words(words: Mapping[str, object]) -> dict[str, Any]:
+    """The options that the command line gives, from argparse's words: text, a list of text, or a boolean.
+
+    Raises:
+        InputError: for a value that is not allowed; the message names the flag.
+    """
+    result = {}
+    for name, given in words.items():
+        entry = OPTIONS[name]
+        value = kinds.word_read(entry, given) if isinstance(given, str) else given
+        result[name] = checked(entry, value, flag(name))
+    return result
+
+
+def to_yaml(config: SearchConfig) -> str:
+    """The recorded options as YAML, one help comment per option; `from_yaml` reads it back."""
+    lines = [
+        "# A search of wrcor_ext. The same run again: python -m wrcor_ext.search --config THIS_FILE --out NEW_FOLDER"
+    ]
+    for name, value in config.saved().items():
+        lines.append(f"# {OPTIONS[name].help}: {OPTIONS[name].kind.expected}")
+        lines.append(yaml.safe_dump({name: value}, default_flow_style=None).strip())
+    return "\n".join(lines) + "\n"
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())

@@ -1,0 +1,92 @@
+"""From an architecture to its cost and scores."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Hashable
+from typing import Generic, Protocol, TypeVar
+
+from wrcor_ext.data import Batch
+from wrcor_ext.errors import BackendError, WrcorError
+from wrcor_ext.results import Scores
+from wrcor_ext.scoring import score
+from wrcor_ext.search.config import SearchConfig
+from wrcor_ext.search.trial import Evaluation
+from wrcor_ext.spaces import Cost, Space
+
+A = TypeVar("A", bound=Hashable)
+A_contra = TypeVar("A_contra", contravariant=True)
+
+
+class Evaluator(Protocol[A_contra]):
+    """Whatever can evaluate architectures; the same architecture always gets the same answer (but for `seconds`)."""
+
+    def cost(self, arch: A_contra) -> Cost:
+        """FLOPs and parameters of the network that would be evaluated, without building it."""
+
+    def evaluate(self, arch: A_contra) -> Evaluation:
+        """Scores of one architecture; what goes wrong with it alone is in the answer, not raised."""
+
+
+class InProcessEvaluator(Generic[A]):
+    """Builds and scores each architecture here and now.
+
+    All candidates see the same batch and begin from weights of the same seed.
+
+    Args:
+        space: that the architectures belong to.
+        batch: the images and labels.
+        config: proxies, rule, tail and seed.
+    """
+
+    def __init__(self, space: Space[A], batch: Batch, config: SearchConfig) -> None:
+        self._space = space
+        self._batch = batch
+        self._config = config
+
+    def cost(self, arch: A) -> Cost:
+        """FLOPs and parameters with the batch's classes and image size."""
+        return self._space.cost(arch, num_classes=self._batch.num_classes, image_size=self._config.image_size)
+
+    def evaluate(self, arch: A) -> Evaluation:
+        """Scores of one architecture."""
+        start = time.perf_counter()
+        config = self._config
+        try:
+            model = self._space.build(arch, num_classes=self._batch.num_classes, seed=config.seed)
+            scores = score(
+                model,
+                self._batch.images,
+                self._batch.labels,
+                proxies=config.proxies,
+                rule=config.rule,
+                tail=config.tail,
+                seed=config.seed,
+            )
+        except BackendError:
+            raise  # The installation is at fault, not the candidate: every further one would fail as well.
+        except (WrcorError, RuntimeError) as error:
+            # A network that torch cannot run (shapes, memory) is this candidate's failure; anything else is a defect
+            # of the program and must be seen.
+            nothing = dict.fromkeys(config.proxies)
+            return Evaluation("failed", nothing, time.perf_counter() - start, _one_line(error))
+        values = {name: scores[name].value if scores[name].status == "ok" else None for name in config.proxies}
+        status = scores[config.proxies[0]].status
+        return Evaluation(status, values, time.perf_counter() - start, _reason(scores))
+
+
+def _reason(scores: Scores) -> str | None:
+    parts = [
+        f"{name} {result.status}: {result.detail.get('reason', 'no reason given')}"
+        for name, result in scores.items()
+        if result.status != "ok"
+    ]
+    return _joined(parts) if parts else None
+
+
+def _joined(parts: list[str]) -> str:
+    return "; ".join(" ".join(part.split()) for part in parts)
+
+
+def _one_line(error: Exception) -> str:
+    return _joined([f"{type(error).__name__}: {error}"])

@@ -1,0 +1,79 @@
+"""The content of the files that are derived from a journal, as bytes."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from wrcor_ext.reporting import Candidate, Report
+from wrcor_ext.search.config import SearchConfig
+from wrcor_ext.search.trial import Trial
+
+
+def parquet(trials: Sequence[Trial], proxies: Sequence[str]) -> bytes:
+    """All trials as a table, one row per trial and one column per proxy."""
+    # Half a second of import that nobody should pay before a search has anything to write.
+    import pyarrow as pa
+    from pyarrow import parquet as pq
+
+    evaluations = [trial.evaluation for trial in trials]
+    columns: dict[str, tuple[list[Any], pa.DataType]] = {
+        "trial": ([trial.trial for trial in trials], pa.int64()),
+        "architecture": ([trial.architecture for trial in trials], pa.string()),
+        "key": ([trial.key for trial in trials], pa.string()),
+        "status": ([evaluation.status for evaluation in evaluations], pa.string()),
+        **{name: ([evaluation.scores.get(name) for evaluation in evaluations], pa.float64()) for name in proxies},
+        "flops": ([trial.cost.flops for trial in trials], pa.int64()),
+        "params": ([trial.cost.params for trial in trials], pa.int64()),
+        "seconds": ([evaluation.seconds for evaluation in evaluations], pa.float64()),
+        "duplicate_of": ([trial.duplicate_of for trial in trials], pa.int64()),
+        "reason": ([evaluation.reason for evaluation in evaluations], pa.string()),
+    }
+    table = pa.table({name: pa.array(values, kind) for name, (values, kind) in columns.items()})
+    buffer = io.BytesIO()
+    pq.write_table(table, buffer)
+    return buffer.getvalue()
+
+
+def best_json(best: Trial) -> bytes:
+    """The best trial: architecture, scores, cost, trial."""
+    return (json.dumps(trial_facts(best), indent=2) + "\n").encode()
+
+
+def trial_facts(trial: Trial) -> dict[str, object]:
+    """A trial in JSON types."""
+    return {
+        "architecture": trial.architecture,
+        "scores": dict(trial.evaluation.scores),
+        "cost": {"flops": trial.cost.flops, "params": trial.cost.params},
+        "trial": trial.trial,
+    }
+
+
+def report(config: SearchConfig, record: Mapping[str, Any], trials: Sequence[Trial], best: Sequence[Trial]) -> bytes:
+    """The HTML report."""
+    page = Report(
+        title=f"{config.strategy} search of {config.space}",
+        objective=config.proxies[0],
+        candidates=[_candidate(trial) for trial in trials],
+        best=[_candidate(trial) for trial in best],
+        configuration=config.saved(),
+        environment=record["environment"],
+    )
+    return page.html().encode()
+
+
+def _candidate(trial: Trial) -> Candidate:
+    evaluation = trial.evaluation
+    return Candidate(
+        trial=trial.trial,
+        architecture=trial.architecture,
+        status=evaluation.status,
+        scores=evaluation.scores,
+        flops=trial.cost.flops,
+        params=trial.cost.params,
+        seconds=evaluation.seconds,
+        seen_before=trial.duplicate_of is not None,
+    )

@@ -1,0 +1,73 @@
+"""Writing into the run folder: all or nothing, and one clear sentence when the disk refuses."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from wrcor_ext.errors import InputError, WrcorError
+
+
+@contextmanager
+def storage_errors(path: Path) -> Iterator[None]:
+    """Turns what the disk or SQLite raise inside into a `WrcorError` that names `path`."""
+    try:
+        yield
+    except OSError as error:
+        raise WrcorError(f"cannot write {path}: {error.strerror or error}; finished trials are kept") from error
+    except sqlite3.Error as error:
+        raise WrcorError(f"cannot use {path}: {error}; finished trials are kept") from error
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Puts `content` at `path` at once: at any moment the file is the old one or the new one, never a part.
+
+    Raises:
+        WrcorError: if the disk refuses; the old file is untouched then.
+    """
+    # One name per target is enough: the folder's lock keeps other writers out, and what a killed run left is replaced.
+    temporary = path.with_name(f".{path.name}.tmp")
+    with storage_errors(path):
+        try:
+            with open(temporary, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+
+
+class FolderLock:
+    """Keeps a run folder for one process. The system releases it when the process ends, however it ends.
+
+    Raises:
+        InputError: if another process holds it.
+        WrcorError: if the lock file cannot be written.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        path = folder / ".lock"
+        with storage_errors(path):
+            self._file = open(path, "a+", encoding="utf-8")  # noqa: SIM115 (held until close)
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            self._file.seek(0)
+            holder = self._file.read().strip() or "unknown"
+            self._file.close()
+            raise InputError(f"run folder {folder} is in use by another process (id {holder})") from error
+        # Only for the message above: what locks is the open file, not its text.
+        with storage_errors(path):
+            self._file.truncate(0)
+            self._file.write(str(os.getpid()))
+            self._file.flush()
+
+    def close(self) -> None:
+        """Lets others in."""
+        self._file.close()

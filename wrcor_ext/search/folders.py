@@ -1,0 +1,53 @@
+"""Which folder a run without `--out` goes to."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from wrcor_ext.search.config import SearchConfig
+from wrcor_ext.search.files import storage_errors
+from wrcor_ext.search.study import recorded_config
+
+ROOT = Path("runs")
+
+
+def _stem(config: SearchConfig) -> str:
+    return f"{config.space}-{config.strategy}-{config.proxies[0]}"
+
+
+def _numbered(config: SearchConfig, root: Path) -> dict[int, Path]:
+    """The folders of this kind of run by number, newest first."""
+    pattern = re.compile(re.escape(_stem(config)) + r"-(\d+)")
+    found = {int(match[1]): path for path in root.glob("*") if (match := pattern.fullmatch(path.name))}
+    return dict(sorted(found.items(), reverse=True))
+
+
+def new_folder(config: SearchConfig, root: Path = ROOT) -> Path:
+    """Makes `runs/SPACE-STRATEGY-PROXY-NUMBER` with the next free number.
+
+    Raises:
+        WrcorError: if the disk refuses.
+    """
+    number = max(_numbered(config, root), default=0)
+    while True:
+        number += 1
+        folder = root / f"{_stem(config)}-{number}"
+        with storage_errors(folder):
+            try:
+                folder.mkdir(parents=True)
+            except FileExistsError:
+                if folder.exists():  # Another process was faster.
+                    continue
+                raise
+        return folder
+
+
+def latest_folder(config: SearchConfig, root: Path = ROOT) -> Path | None:
+    """The newest folder in `runs/` that holds a run of this configuration (the budget may differ)."""
+    wanted = config.identity()
+    for folder in _numbered(config, root).values():
+        recorded = recorded_config(folder)
+        if recorded is not None and all(recorded.get(name) == value for name, value in wanted.items()):
+            return folder
+    return None

@@ -1,0 +1,207 @@
+"""The journal of a run: an SQLite file with one committed row per trial and the strategy's state after the last one.
+
+WAL mode with `synchronous=NORMAL`: a killed process loses nothing that was committed; a power failure may lose the
+last few trials, but never the consistency of the file. Since the strategy's state is committed together with its
+trial, resuming then computes those trials again, with the same result. `FULL` would pay a disk flush per trial for
+nothing more.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sqlite3
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from wrcor_ext.errors import InputError, WrcorError
+from wrcor_ext.search.files import storage_errors
+from wrcor_ext.search.trial import Evaluation, Trial
+from wrcor_ext.spaces import Cost
+
+APPLICATION_ID = 0x5743524F  # "WCRO": tells a search journal from any other SQLite file
+SCHEMA_VERSION = 1
+
+_SCHEMA = (
+    "CREATE TABLE record (name TEXT PRIMARY KEY, value TEXT NOT NULL)",
+    """CREATE TABLE trials (
+        trial INTEGER PRIMARY KEY, architecture TEXT NOT NULL, key TEXT NOT NULL, status TEXT NOT NULL, reason TEXT,
+        objective REAL, scores TEXT NOT NULL, flops INTEGER NOT NULL, params INTEGER NOT NULL,
+        duplicate_of INTEGER, seconds REAL NOT NULL
+    )""",
+    # Only trials that were scored themselves: what a duplicate looks for.
+    "CREATE UNIQUE INDEX scored ON trials (key) WHERE duplicate_of IS NULL",
+    "CREATE TABLE checkpoint (id INTEGER PRIMARY KEY CHECK (id = 0), strategy TEXT NOT NULL)",
+)
+_COLUMNS = "trial, architecture, key, status, reason, scores, flops, params, duplicate_of, seconds"
+_DECIDED = "trial, architecture, key, status, reason, scores, flops, params, duplicate_of"  # all but the timing
+
+
+class Journal:
+    """Access to one journal file. The caller holds the run folder's lock.
+
+    Args:
+        path: of the file; created if it is not there.
+
+    Raises:
+        InputError: if the file is something else than a journal of this version.
+        WrcorError: if it cannot be opened or written.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        with storage_errors(path):
+            self._db = sqlite3.connect(path, isolation_level=None)
+        try:
+            self.is_new = _is_new(self._db, path)
+            with storage_errors(path):
+                self._db.execute("PRAGMA journal_mode=WAL")
+                self._db.execute("PRAGMA synchronous=NORMAL")
+        except WrcorError:
+            self._db.close()
+            raise
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        with storage_errors(self.path):
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                self._db.execute("COMMIT")
+            except BaseException:
+                # A full disk makes SQLite roll back by itself.
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+                raise
+
+    def create(self, record: Mapping[str, object]) -> None:
+        """Writes the tables and the run's record (JSON values by name) at once into a new file."""
+        with self._transaction():
+            for statement in _SCHEMA:
+                self._db.execute(statement)
+            for name, value in record.items():
+                self._db.execute("INSERT INTO record VALUES (?, ?)", (name, json.dumps(value)))
+            self._db.execute(f"PRAGMA application_id={APPLICATION_ID}")
+            self._db.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
+        self.is_new = False
+
+    def record(self) -> dict[str, Any]:
+        """The run's record."""
+        with storage_errors(self.path):
+            return {name: json.loads(value) for name, value in self._db.execute("SELECT name, value FROM record")}
+
+    def update_record(self, name: str, value: object) -> None:
+        """Replaces one entry of the run's record."""
+        with self._transaction():
+            self._db.execute("UPDATE record SET value = ? WHERE name = ?", (json.dumps(value), name))
+
+    def append(self, trial: Trial, strategy_state: Mapping[str, Any]) -> None:
+        """Commits a trial together with the strategy's state after it."""
+        evaluation = trial.evaluation
+        row = (
+            trial.trial, trial.architecture, trial.key, evaluation.status, evaluation.reason, trial.objective,
+            json.dumps(dict(evaluation.scores)), trial.cost.flops, trial.cost.params, trial.duplicate_of,
+            evaluation.seconds,
+        )  # fmt: skip
+        with self._transaction():
+            self._db.execute("INSERT INTO trials VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+            self._db.execute("INSERT OR REPLACE INTO checkpoint VALUES (0, ?)", (json.dumps(strategy_state),))
+
+    def count(self) -> int:
+        """How many trials are finished."""
+        with storage_errors(self.path):
+            (count,) = self._db.execute("SELECT count(*) FROM trials").fetchone()
+        return int(count)
+
+    def strategy_state(self) -> dict[str, Any] | None:
+        """The strategy's state after the last trial; None before the first one."""
+        with storage_errors(self.path):
+            row = self._db.execute("SELECT strategy FROM checkpoint").fetchone()
+        return None if row is None else json.loads(row[0])
+
+    def scored(self, key: str) -> Trial | None:
+        """The trial that scored an architecture of this canonical key, if any did."""
+        return next(self._select("WHERE key = ? AND duplicate_of IS NULL", (key,)), None)
+
+    def trials(self) -> Iterator[Trial]:
+        """All trials in order."""
+        return self._select("ORDER BY trial")
+
+    def best(self, count: int) -> list[Trial]:
+        """The trials of highest objective, each architecture once; of equals, the earlier ones."""
+        where = "WHERE objective IS NOT NULL AND duplicate_of IS NULL ORDER BY objective DESC, trial LIMIT ?"
+        return list(self._select(where, (count,)))
+
+    def status_counts(self) -> dict[str, int]:
+        """How many trials ended with each status."""
+        with storage_errors(self.path):
+            return dict(self._db.execute("SELECT status, count(*) FROM trials GROUP BY status ORDER BY status"))
+
+    def commonest_reason(self) -> str | None:
+        """The reason that most trials without a score give."""
+        query = "SELECT reason FROM trials WHERE status != 'ok' GROUP BY reason ORDER BY count(*) DESC, reason LIMIT 1"
+        with storage_errors(self.path):
+            row = self._db.execute(query).fetchone()
+        return None if row is None else row[0]
+
+    def fingerprint(self) -> str:
+        """SHA-256 (hexadecimal) over all that the search decided: every column but `seconds`, and the strategy's state.
+
+        Two runs with one fingerprint proposed, scored and ranked alike; interrupted or not makes no difference.
+        """
+        digest = hashlib.sha256()
+        with storage_errors(self.path):
+            for row in self._db.execute(f"SELECT {_DECIDED} FROM trials ORDER BY trial"):
+                digest.update(json.dumps(row).encode())
+        digest.update(json.dumps(self.strategy_state(), sort_keys=True).encode())
+        return digest.hexdigest()
+
+    def close(self) -> None:
+        """Folds the write-ahead log into the file and closes it."""
+        with storage_errors(self.path):
+            self._db.close()
+
+    def _select(self, clause: str, values: tuple[object, ...] = ()) -> Iterator[Trial]:
+        with storage_errors(self.path):
+            for row in self._db.execute(f"SELECT {_COLUMNS} FROM trials {clause}", values):
+                number, architecture, key, status, reason, scores, flops, params, duplicate_of, seconds = row
+                evaluation = Evaluation(status, json.loads(scores), seconds, reason)
+                yield Trial(number, architecture, key, Cost(flops, params), evaluation, duplicate_of)
+
+
+def read_record(path: Path) -> dict[str, Any] | None:
+    """The record of the run that a journal belongs to, without locking it; None where there is no such journal."""
+    try:
+        db = sqlite3.connect(f"file:{quote(str(path.absolute()))}?mode=ro", uri=True)
+    except sqlite3.Error:
+        return None
+    try:
+        return {name: json.loads(value) for name, value in db.execute("SELECT name, value FROM record")}
+    except (sqlite3.Error, ValueError):
+        return None
+    finally:
+        db.close()
+
+
+def _is_new(db: sqlite3.Connection, path: Path) -> bool:
+    """Whether the file has nothing in it yet.
+
+    Raises:
+        InputError: if it is no journal of this version.
+    """
+    try:
+        (application,) = db.execute("PRAGMA application_id").fetchone()
+        (version,) = db.execute("PRAGMA user_version").fetchone()
+        (tables,) = db.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    except sqlite3.DatabaseError as error:
+        raise InputError(f"{path} is no search journal: {error}") from error
+    if tables == 0:
+        return True
+    if application != APPLICATION_ID:
+        raise InputError(f"{path} is no search journal but another SQLite file")
+    if version != SCHEMA_VERSION:
+        raise InputError(f"{path} has journal version {version}, this release reads version {SCHEMA_VERSION}")
+    return False

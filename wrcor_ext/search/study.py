@@ -1,0 +1,151 @@
+"""A run folder: its lock, its journal, and the files for people and other programs that are derived from it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+
+from wrcor_ext.errors import InputError
+from wrcor_ext.search import environment as environments
+from wrcor_ext.search import exports
+from wrcor_ext.search.config import SearchConfig, to_yaml
+from wrcor_ext.search.files import FolderLock, storage_errors, write_atomically
+from wrcor_ext.search.journal import Journal, read_record
+
+JOURNAL = "trials.sqlite"
+DERIVED = ("config.yaml", "trials.parquet", "best.json", "report.html")
+
+
+class Study:
+    """An open run folder; a context manager that closes it.
+
+    A new folder is recorded as this configuration's run. A folder that holds a run is taken only to resume it, and
+    only with the same configuration and the same images; the budget may grow.
+
+    Args:
+        folder: of the run; created with its parents if it is not there.
+        config: of the run.
+        environment: from `environment(batch)`.
+        resume: whether an existing run is gone on with.
+
+    Attributes:
+        folder: of the run.
+        journal: of the run.
+        config: of the run.
+        resumed: how many trials it held when it was opened.
+        notes: what changed in the environment since the run began, one phrase each.
+
+    Raises:
+        InputError: if the folder is in use, or holds another run, another configuration or other files.
+        WrcorError: if the disk refuses.
+    """
+
+    def __init__(
+        self, folder: Path, config: SearchConfig, environment: Mapping[str, object], *, resume: bool = False
+    ) -> None:
+        self.folder = folder
+        self.config = config
+        self.notes: list[str] = []
+        with storage_errors(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+        _refuse_other_files(folder)
+        self._lock = FolderLock(folder)
+        try:
+            self.journal = Journal(folder / JOURNAL)
+            try:
+                self._begin_or_resume(environment, resume)
+            except BaseException:
+                self.journal.close()
+                raise
+        except BaseException:
+            self._lock.close()
+            raise
+
+    def _begin_or_resume(self, environment: Mapping[str, object], resume: bool) -> None:
+        if self.journal.is_new:
+            self.journal.create({"config": self.config.saved(), "environment": dict(environment)})
+        else:
+            self._check_same_run(environment, resume)
+            self.journal.update_record("config", self.config.saved())
+        self.resumed = self.journal.count()
+        write_atomically(self.folder / "config.yaml", to_yaml(self.config).encode())
+
+    def _check_same_run(self, environment: Mapping[str, object], resume: bool) -> None:
+        record = self.journal.record()
+        different = [
+            f"{name} is {record['config'].get(name)!r} there and {value!r} here"
+            for name, value in self.config.identity().items()
+            if record["config"].get(name) != value
+        ]
+        if different:
+            raise InputError(
+                f"run folder {self.folder} holds a run of another configuration ({', '.join(different)}): "
+                "choose another --out"
+            )
+        if not resume:
+            raise InputError(f"run folder {self.folder} already holds a run: add --resume or choose another --out")
+        before = record["environment"]
+        if before["batch_sha256"] != environment["batch_sha256"]:
+            raise InputError(
+                f"the images of {self.config.dataset!r} are not those of the run in {self.folder} "
+                f"(SHA-256 {before['batch_sha256'][:12]}... there, {str(environment['batch_sha256'])[:12]}... here)"
+            )
+        done = self.journal.count()
+        if done > self.config.budget:
+            raise InputError(f"run folder {self.folder} holds {done} trials, more than --budget {self.config.budget}")
+        self.notes = environments.changes(before, environment)
+
+    def fingerprint(self) -> str:
+        """SHA-256 over everything the search decided; equal for interrupted and uninterrupted runs."""
+        return self.journal.fingerprint()
+
+    def export(self) -> list[Path]:
+        """Writes the derived files from the journal, each at once, and returns their paths.
+
+        Raises:
+            WrcorError: if the disk refuses; files that were there are untouched or complete.
+        """
+        trials = list(self.journal.trials())
+        best = self.journal.best(5)
+        contents = {
+            "trials.parquet": exports.parquet(trials, self.config.proxies),
+            "best.json": exports.best_json(best[0]) if best else None,
+            "report.html": exports.report(self.config, self.journal.record(), trials, best),
+        }
+        written = [self.folder / "config.yaml", self.folder / JOURNAL]
+        for name, content in contents.items():
+            if content is not None:
+                write_atomically(self.folder / name, content)
+                written.append(self.folder / name)
+        return written
+
+    def close(self) -> None:
+        """Closes the journal and lets other processes in."""
+        try:
+            self.journal.close()
+        finally:
+            self._lock.close()
+
+    def __enter__(self) -> Study:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def recorded_config(folder: Path) -> dict[str, object] | None:
+    """The options of the run in `folder`, or None if there is none."""
+    record = read_record(folder / JOURNAL)
+    return None if record is None else record.get("config")
+
+
+def _refuse_other_files(folder: Path) -> None:
+    """A folder without a journal is new, unless it holds files that this run would overwrite."""
+    if (folder / JOURNAL).exists():
+        return
+    for name in DERIVED:
+        if (folder / name).exists():
+            raise InputError(f"folder {folder} holds {name} but no {JOURNAL}: choose another --out")

@@ -1,0 +1,68 @@
+"""What the command prints at its end: the best candidates, where time went, and where everything is."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from wrcor_ext.reporting import numbers
+from wrcor_ext.search.exports import trial_facts
+from wrcor_ext.search.study import Study
+from wrcor_ext.search.timings import Timings
+from wrcor_ext.search.trial import Trial
+
+# A table in a file or a pipe should not be folded to the 80 columns that a terminal of unknown width is taken for.
+PIPE_WIDTH = 160
+
+
+def show(study: Study, written: Sequence[Path], timings: Timings, *, as_json: bool) -> None:
+    """Prints the summary to standard output."""
+    if as_json:
+        print(json.dumps(_facts(study, written, timings), indent=2))
+        return
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, width=PIPE_WIDTH)
+    best = study.journal.best(5)
+    if best:
+        console.print(_table(best, study.config.proxies))
+    counts = study.journal.status_counts()
+    total = sum(counts.values())
+    parts = [f"{total} trials", *(f"{number} {status}" for status, number in counts.items() if status != "ok")]
+    if timings.total:
+        took = numbers.duration(timings.total)
+        parts.append(f"{total - study.resumed} of them in {took}, {timings.bookkeeping:.1%} of it bookkeeping")
+    console.print(", ".join(parts), markup=False)
+    console.print(
+        f"written to {study.folder}: {', '.join(path.name for path in written)}", markup=False, soft_wrap=True
+    )
+
+
+def _table(best: Sequence[Trial], proxies: Sequence[str]) -> Table:
+    table = Table(title=f"best {len(best)} by {proxies[0]}", title_justify="left")
+    for name in ("rank", "trial", *proxies, "FLOPs", "parameters"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("architecture", overflow="fold")
+    for rank, trial in enumerate(best, start=1):
+        values = [numbers.score(trial.evaluation.scores[name]) for name in proxies]
+        cost = (numbers.short(trial.cost.flops), numbers.short(trial.cost.params))
+        table.add_row(str(rank), str(trial.trial), *values, *cost, trial.architecture)
+    return table
+
+
+def _facts(study: Study, written: Sequence[Path], timings: Timings) -> dict[str, object]:
+    return {
+        "out": str(study.folder),
+        "files": [path.name for path in written],
+        "trials": study.journal.count(),
+        "resumed_after": study.resumed,
+        "status": study.journal.status_counts(),
+        "best": [trial_facts(trial) for trial in study.journal.best(5)],
+        "fingerprint": study.fingerprint(),
+        "seconds": timings.seconds,
+        "bookkeeping": timings.bookkeeping,
+    }

@@ -1,0 +1,58 @@
+"""One row of a search: an architecture and what became of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from wrcor_ext.results import Status
+from wrcor_ext.spaces import Cost
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What an evaluator finds out about one architecture.
+
+    Attributes:
+        status: that of the objective (the first proxy): only `"ok"` has a score to rank by.
+        scores: value by proxy name, None where there is none.
+        seconds: wall time of building and scoring.
+        reason: what went wrong, for the objective or any other proxy; None if nothing did.
+    """
+
+    status: Status
+    scores: Mapping[str, float | None]
+    seconds: float
+    reason: str | None = None
+
+
+@dataclass(frozen=True)
+class Trial:
+    """An evaluation in its place in the search.
+
+    Attributes:
+        trial: number, from 0.
+        architecture: as text, the form that `Space.parse` reads.
+        key: canonical form; isomorphic architectures share it.
+        cost: FLOPs and parameters. Isomorphic architectures may differ in it: a part that does not reach the output
+            costs all the same.
+        evaluation: what the evaluator said; for a duplicate, what it said of the earlier trial.
+        duplicate_of: the trial that this one is isomorphic to and takes its scores from; None if it was scored itself.
+    """
+
+    trial: int
+    architecture: str
+    key: str
+    cost: Cost
+    evaluation: Evaluation
+    duplicate_of: int | None = None
+
+    @property
+    def objective(self) -> float | None:
+        """The score to rank by: the first proxy's value, None unless ok."""
+        return next(iter(self.evaluation.scores.values()), None) if self.evaluation.status == "ok" else None
+
+    def repeated(self, trial: int, architecture: str, cost: Cost) -> Trial:
+        """The trial of an architecture that is isomorphic to this one's: same scores, in no time."""
+        evaluation = replace(self.evaluation, seconds=0.0)
+        return Trial(trial, architecture, self.key, cost, evaluation, duplicate_of=self.trial)

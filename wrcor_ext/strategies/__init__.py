@@ -1,0 +1,9 @@
+"""Search strategies behind one ask/tell contract: one file and one registry entry per strategy."""
+
+from __future__ import annotations
+
+from wrcor_ext.strategies import evolution, random
+from wrcor_ext.strategies.base import Strategy
+from wrcor_ext.strategies.registry import StrategyEntry, create, get, names, register
+
+__all__ = ["Strategy", "StrategyEntry", "create", "evolution", "get", "names", "random", "register"]

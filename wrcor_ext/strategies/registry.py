@@ -1,0 +1,84 @@
+"""The table of strategies: what each is called and which options it takes."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from wrcor_ext.errors import InputError
+from wrcor_ext.strategies.base import Strategy
+
+if TYPE_CHECKING:
+    from wrcor_ext.spaces import Space
+
+S = TypeVar("S", bound=type[Strategy[Any]])
+
+
+@dataclass(frozen=True)
+class StrategyEntry:
+    """One registry entry.
+
+    Attributes:
+        name: as given to `--strategy`.
+        options: keyword arguments of `factory` besides `seed`; the search options of the same names are passed on.
+        factory: the class.
+        paper: where it is described.
+        summary: one line for listings.
+    """
+
+    name: str
+    options: tuple[str, ...]
+    factory: type[Strategy[Any]]
+    paper: str
+    summary: str
+
+
+_STRATEGIES: dict[str, StrategyEntry] = {}
+
+
+def register(name: str, *, paper: str, options: tuple[str, ...] = ()) -> Callable[[S], S]:
+    """Class decorator that enters a strategy; the first line of its docstring becomes the summary.
+
+    Raises:
+        ValueError: if the name is taken.
+    """
+
+    def enter(cls: S) -> S:
+        if name in _STRATEGIES:
+            raise ValueError(f"strategy name {name!r} is registered twice")
+        cls.name = name
+        summary = (cls.__doc__ or "").strip().split("\n")[0]
+        _STRATEGIES[name] = StrategyEntry(name, options, cls, paper, summary)
+        return cls
+
+    return enter
+
+
+def names() -> tuple[str, ...]:
+    """The names of all strategies, in order of registration."""
+    return tuple(_STRATEGIES)
+
+
+def get(name: str) -> StrategyEntry:
+    """The entry called `name`.
+
+    Raises:
+        InputError: for an unknown name; the nearest ones are offered.
+    """
+    if name not in _STRATEGIES:
+        near = difflib.get_close_matches(str(name), _STRATEGIES, n=3)
+        hint = f"did you mean {' or '.join(near)}? " if near else ""
+        raise InputError(f"unknown strategy {name!r}: {hint}known are {', '.join(names())}")
+    return _STRATEGIES[name]
+
+
+def create(name: str, space: Space[Any], *, seed: int, **options: object) -> Strategy[Any]:
+    """A fresh strategy. Of `options`, those are passed on that the strategy takes.
+
+    Raises:
+        InputError: for an unknown name or an option out of range.
+    """
+    entry = get(name)
+    return entry.factory(space, seed=seed, **{key: options[key] for key in entry.options if key in options})
