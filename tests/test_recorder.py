@@ -1,4 +1,4 @@
-"""The recorder against direct computation: every activation call seen, before it happens, with its branch's gradient."""
+"""The recorder against direct computation: every activation call, before it happens, with its branch's gradient."""
 
 from __future__ import annotations
 

@@ -204,7 +204,7 @@ def state(model: nn.Module) -> dict[str, Any]:
         "values": [p.detach().clone() for p in model.parameters()],
         "buffers": [b.clone() for b in model.buffers()],
         "hooks": [len(m._forward_hooks) + len(m._forward_pre_hooks) + len(m._backward_hooks) for m in model.modules()],
-        "random": (torch.get_rng_state(), random.getstate(), np.random.get_state()[1].copy()),
+        "random": (torch.get_rng_state(), random.getstate(), np.random.get_state()[1].copy()),  # noqa: NPY002
     }
 
 
@@ -274,7 +274,9 @@ def test_torchvision_networks(name: str) -> None:
     model = getattr(models, name)(num_classes=4)
     size = 224 if name.startswith("vit") else 64
     if name == "vit_b_16":
-        nn.init.normal_(model.heads.head.weight)  # torchvision starts it at zero, and then no gradient reaches the blocks
+        nn.init.normal_(
+            model.heads.head.weight
+        )  # torchvision starts it at zero, and then no gradient reaches the blocks
     images, labels = torch.randn(4, 3, size, size), torch.arange(4)
     scores = wrcor_ext.score(model, images, labels, proxies=proxies.names())
     for proxy, result in scores.items():
@@ -296,7 +298,7 @@ def test_a_network_of_constant_responses_is_degenerate() -> None:
 
 
 def test_duplicate_images_are_degenerate() -> None:
-    images, labels = batch()
+    images, _ = batch()
     images[1] = images[0]
     result = wrcor_ext.score(nn.Sequential(nn.ReLU(), nn.Flatten()), images, proxies=["naswot"])["naswot"]
     assert result.status == "degenerate"

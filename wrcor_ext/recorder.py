@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from typing import Any, Literal, Protocol, cast
 
 import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
-from torch.utils.hooks import RemovableHandle
 
 from wrcor_ext import activations
 
@@ -63,31 +63,27 @@ class Recorder:
         self._first_level = first_level
         self._gradients = gradients
         self._level = 0
-        self._handles: list[RemovableHandle] = []
-        self._mode: _ActivationCalls | None = None
+        self._attached = ExitStack()
         self._sources: list[Tensor] = []
         self.calls = 0
 
     def __enter__(self) -> Recorder:
-        for level, block in enumerate(self._blocks):
-            self._handles.append(block.register_forward_pre_hook(functools.partial(self._enter_level, level)))
-        if self._rule == "reference":
-            for module in self._model.modules():
-                if "ReLU" in type(module).__name__:
-                    self._handles.append(module.register_forward_pre_hook(self._before_module))
-                    self._handles.append(module.register_forward_hook(self._after_module))
-        else:
-            self._mode = _ActivationCalls(self._call)
-            self._mode.__enter__()
+        with ExitStack() as attached:
+            for level, block in enumerate(self._blocks):
+                handle = block.register_forward_pre_hook(functools.partial(self._enter_level, level))
+                attached.callback(handle.remove)
+            if self._rule == "reference":
+                for module in self._model.modules():
+                    if "ReLU" in type(module).__name__:
+                        attached.callback(module.register_forward_pre_hook(self._before_module).remove)
+                        attached.callback(module.register_forward_hook(self._after_module).remove)
+            else:
+                attached.enter_context(_ActivationCalls(self._call))
+            self._attached = attached.pop_all()
         return self
 
     def __exit__(self, *exception: object) -> None:
-        if self._mode is not None:
-            self._mode.__exit__(None, None, None)
-            self._mode = None
-        for handle in self._handles:
-            handle.remove()
-        self._handles.clear()
+        self._attached.close()
 
     def backward(self, loss: Tensor) -> None:
         """Runs the gradients of `loss` (a scalar) back to the first response; parameters and `.grad` stay untouched."""

@@ -119,7 +119,7 @@ def _check_options(rule: str, tail: Tail) -> None:
         raise InputError(f"unknown rule {rule!r}: allowed are {' and '.join(map(repr, RULES))}")
     if tail is None or tail == "auto":
         return
-    if isinstance(tail, bool) or not isinstance(tail, int) or tail < 1:
+    if type(tail) is not int or tail < 1:
         raise InputError(f"tail={tail!r} keeps no level: allowed are 'auto', a number of levels from 1 on, or None")
 
 
