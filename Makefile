@@ -13,6 +13,8 @@ TORCH := torch==2.14.1 torchvision==0.29.1
 
 PY := $(VENV)/bin/python
 PIP := $(PY) -m pip --disable-pip-version-check install --quiet
+# Never with --quiet: that hides the warnings from --strict, too.
+MKDOCS := NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --strict
 # What decides the compiled library and the metadata. Other Python files are read from the tree (editable install).
 BUILD_INPUTS := pyproject.toml setup.py CMakeLists.txt wrcor_ext/__init__.py $(shell find csrc -type f)
 PYTHON_SOURCES := wrcor_ext tests benchmarks setup.py
@@ -31,10 +33,10 @@ check: $(VENV)/.installed-dev
 	$(PY) -m ruff check $(PYTHON_SOURCES)
 	$(PY) -m mypy
 	$(VENV)/bin/clang-format --dry-run -Werror $(CXX_SOURCES)
-	$(PY) -m mkdocs build --strict --quiet
+	$(MKDOCS)
 
 docs: $(VENV)/.installed-dev
-	$(PY) -m mkdocs build --strict
+	$(MKDOCS)
 	@echo "==> site/index.html"
 
 bench: $(VENV)/.installed-test
