@@ -22,7 +22,7 @@ _EXTENSIONS = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff",
 @register("folder", argument="DIR", summary="a folder with one folder of image files per class (ImageFolder layout)")
 def read(request: Request) -> Sample:
     """A random subset of the files; only those are opened."""
-    root = Path(request.argument).expanduser()
+    root = Path(os.path.expanduser(request.argument))
     try:
         files, classes = index(root)
     except OSError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+import os
 from os import PathLike
 from pathlib import Path
 
@@ -53,7 +54,7 @@ def load(
 
     # Two streams, so that switching augmentation off leaves the choice of images as it was.
     picking, augmenting = (np.random.default_rng(child) for child in np.random.SeedSequence(seed).spawn(2))
-    root = None if data_root is None else Path(data_root).expanduser()
+    root = None if data_root is None else Path(os.path.expanduser(data_root))
     sample = source.read(Request(spec, argument, batch_size, image_size, picking, root, download))
     if sample.num_classes < 2:
         raise InputError(f"data {spec!r} has {sample.num_classes} class, whose loss has no gradient; 2 are needed")

@@ -17,7 +17,7 @@ import zipfile
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -29,13 +29,16 @@ from wrcor_ext.errors import InputError
 
 Array = npt.NDArray[Any]
 
-_BROKEN_ARRAY = (ValueError, OSError, EOFError, RuntimeError, MemoryError, zipfile.BadZipFile, zlib.error)
+_ZIP_MAGIC = (b"PK\x03\x04", b"PK\x05\x06")  # with members, empty
+
+# What numpy and zipfile raise for damaged archives, unknown compressions, encrypted members and absurd shapes.
+_BROKEN = (ValueError, OSError, EOFError, RuntimeError, MemoryError, zipfile.BadZipFile, zlib.error)
 
 
 @register("npz", argument="FILE", summary="a numpy archive with the arrays images and labels")
 def read(request: Request) -> Sample:
     """A random subset of the images."""
-    path = Path(request.argument).expanduser()
+    path = Path(os.path.expanduser(request.argument))
     arrays = _arrays(path)
     images, labels = arrays["images"], arrays["labels"]
     channel_axis = _check_images(path, images)
@@ -58,23 +61,31 @@ def _arrays(path: Path) -> dict[str, Array]:
     if not os.path.isfile(path):
         raise InputError(f"there is no file {path}")
     try:
-        if not zipfile.is_zipfile(path):
-            raise InputError(f"{path} is no .npz file")
-        with np.load(path, allow_pickle=False) as archive:
-            for name in ("images", "labels"):
-                if name not in archive.files:
-                    held = ", ".join(archive.files) or "nothing"
-                    raise InputError(f"{path} has no array {name!r}: it holds {held}; images and labels are needed")
-            known = ("images", "labels", "num_classes", "class_names", "mean", "std")
-            return {name: _array(path, archive, name) for name in known if name in archive.files}
-    except (OSError, zipfile.BadZipFile) as error:
+        with path.open("rb") as stream:
+            return _known_arrays(path, stream)
+    except InputError:  # which is a ValueError as well
+        raise
+    except _BROKEN as error:
         raise InputError(f"cannot read {path}: {error}") from error
+
+
+def _known_arrays(path: Path, stream: BinaryIO) -> dict[str, Array]:
+    if stream.read(4) not in _ZIP_MAGIC:  # numpy would take the file for a single array or a pickle
+        raise InputError(f"{path} is no .npz file")
+    stream.seek(0)
+    with np.load(stream, allow_pickle=False) as archive:
+        for name in ("images", "labels"):
+            if name not in archive.files:
+                held = ", ".join(archive.files) or "nothing"
+                raise InputError(f"{path} has no array {name!r}: it holds {held}; images and labels are needed")
+        known = ("images", "labels", "num_classes", "class_names", "mean", "std")
+        return {name: _array(path, archive, name) for name in known if name in archive.files}
 
 
 def _array(path: Path, archive: Mapping[str, Any], name: str) -> Array:
     try:
         array = archive[name]
-    except _BROKEN_ARRAY as error:
+    except _BROKEN as error:
         reason = str(error).rstrip(".")
         raise InputError(f"array {name!r} in {path} is broken or pickled, which is never read: {reason}") from error
     if not isinstance(array, np.ndarray):
