@@ -1,0 +1,97 @@
+// Checks of op inputs and the in-place view of a response; declared in stable.h.
+#include "stable.h"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+#include <vector>
+
+namespace wrcor {
+namespace {
+
+std::string dtype_name(const Tensor& tensor) {
+  switch (tensor.scalar_type()) {
+    case ScalarType::Bool: return "bool";
+    case ScalarType::Byte: return "uint8";
+    case ScalarType::Char: return "int8";
+    case ScalarType::Short: return "int16";
+    case ScalarType::Int: return "int32";
+    case ScalarType::Long: return "int64";
+    case ScalarType::Half: return "float16";
+    case ScalarType::BFloat16: return "bfloat16";
+    case ScalarType::Float: return "float32";
+    case ScalarType::Double: return "float64";
+    case ScalarType::ComplexFloat: return "complex64";
+    case ScalarType::ComplexDouble: return "complex128";
+    default: return concat("dtype number ", static_cast<int>(tensor.scalar_type()));
+  }
+}
+
+void check_rows(const char* name, int64_t rows) {
+  WRCOR_CHECK(rows >= 1 && rows <= kMaxRows, name, " must have 1 to ", kMaxRows, " rows, not ", rows, ".");
+}
+
+// True if the sample's dimensions (all but the first) cover `features` consecutive elements exactly once.
+bool sample_is_dense(const Tensor& x) {
+  const auto sizes = x.sizes();
+  const auto strides = x.strides();
+  std::vector<std::pair<int64_t, int64_t>> dims;  // (stride, size), innermost first once sorted
+  for (size_t d = 1; d < sizes.size(); ++d) {
+    if (sizes[d] != 1) dims.emplace_back(strides[d], sizes[d]);
+  }
+  std::sort(dims.begin(), dims.end());
+  int64_t expected = 1;
+  for (const auto& [stride, size] : dims) {
+    if (stride != expected) return false;
+    expected *= size;
+  }
+  return true;
+}
+
+}  // namespace
+
+std::string shape_text(const Tensor& tensor) {
+  std::ostringstream text;
+  text << "[";
+  for (int64_t d = 0; d < tensor.dim(); ++d) text << (d > 0 ? ", " : "") << tensor.size(d);
+  text << "]";
+  return text.str();
+}
+
+void check_response(const Tensor& x) {
+  const ScalarType dtype = x.scalar_type();
+  WRCOR_CHECK(dtype == ScalarType::Float || dtype == ScalarType::Double || dtype == ScalarType::Half ||
+                  dtype == ScalarType::BFloat16,
+              "x must be float32, float64, float16 or bfloat16, not ", dtype_name(x), ".");
+  WRCOR_CHECK(x.dim() >= 2, "x must have at least 2 dimensions [N, ...], not ", x.dim(), ".");
+  check_rows("x", x.size(0));
+  WRCOR_CHECK(x.numel() > 0, "x must have at least one feature in each row, not shape ", shape_text(x), ".");
+}
+
+void check_accumulator(const Tensor& k, const Tensor& x, const Tensor& counts) {
+  check_response(x);
+  const int64_t n = x.size(0);
+  WRCOR_CHECK(k.scalar_type() == ScalarType::Double, "k must be float64, not ", dtype_name(k), ".");
+  WRCOR_CHECK(k.dim() == 2 && k.size(0) == n && k.size(1) == n, "k must have shape [", n, ", ", n,
+              "] to match x, not ", shape_text(k), ".");
+  WRCOR_CHECK(k.is_contiguous(), "k must be contiguous.");
+  WRCOR_CHECK(counts.scalar_type() == ScalarType::Long, "counts must be int64, not ", dtype_name(counts), ".");
+  WRCOR_CHECK(counts.dim() == 1 && counts.size(0) == 2, "counts must have shape [2], not ", shape_text(counts), ".");
+  WRCOR_CHECK(counts.is_contiguous(), "counts must be contiguous.");
+  WRCOR_CHECK(k.is_cpu() == x.is_cpu() && counts.is_cpu() == x.is_cpu(), "k, x and counts must be on one device.");
+}
+
+void check_square(const Tensor& k) {
+  WRCOR_CHECK(k.scalar_type() == ScalarType::Double, "k must be float64, not ", dtype_name(k), ".");
+  WRCOR_CHECK(k.dim() >= 2 && k.size(k.dim() - 1) == k.size(k.dim() - 2), "k must have shape [..., N, N], not ",
+              shape_text(k), ".");
+  check_rows("k", k.size(k.dim() - 1));
+}
+
+ResponseView view_response(const Tensor& x) {
+  const Tensor dense = sample_is_dense(x) ? x : torch::stable::contiguous(x);
+  const int64_t rows = x.size(0);
+  return {dense, dense.const_data_ptr(), dense.scalar_type(), rows, x.numel() / rows, dense.stride(0)};
+}
+
+}  // namespace wrcor

@@ -1,0 +1,59 @@
+// The one header through which the kernels see torch: its stable ABI, the check macro, and the checks of op inputs.
+//
+// Built with TORCH_TARGET_VERSION 2.10: one binary serves every torch from 2.10 on. The checks say the same words as
+// wrcor_ext/ops/checks.py, which the public Python functions and the fakes use; a test compares the two.
+#pragma once
+
+#include <torch/csrc/stable/library.h>
+#include <torch/csrc/stable/ops.h>
+#include <torch/csrc/stable/tensor.h>
+#include <torch/headeronly/core/ScalarType.h>
+
+#include <cstdint>
+#include <sstream>
+#include <stdexcept>
+#include <string>
+
+namespace wrcor {
+
+using torch::headeronly::ScalarType;
+using torch::stable::Tensor;
+
+// STD_TORCH_CHECK puts function, file and line into the message; users of an op want the sentence alone.
+#define WRCOR_CHECK(condition, ...)                                         \
+  do {                                                                      \
+    if (!(condition)) throw std::runtime_error(::wrcor::concat(__VA_ARGS__)); \
+  } while (false)
+
+template <typename... Parts>
+std::string concat(const Parts&... parts) {
+  std::ostringstream text;
+  (text << ... << parts);
+  return text.str();
+}
+
+// Largest number of rows, as MAX_ROWS in wrcor_ext/ops/checks.py.
+constexpr int64_t kMaxRows = 512;
+
+// "[64, 3, 32, 32]".
+std::string shape_text(const Tensor& tensor);
+
+void check_response(const Tensor& x);
+void check_accumulator(const Tensor& k, const Tensor& x, const Tensor& counts);
+void check_square(const Tensor& k);
+
+// A response as the kernels read it: `rows` dense blocks of `features` elements, `row_stride` elements apart.
+struct ResponseView {
+  Tensor owner;  // keeps the memory alive: x itself, or its contiguous copy
+  const void* data;
+  ScalarType dtype;
+  int64_t rows;
+  int64_t features;
+  int64_t row_stride;
+};
+
+// Reads x in place if every sample is one dense block in whatever order of its dimensions (NCHW, channels_last, batch
+// slices): correlation does not depend on the order of features, as long as all rows share it. Otherwise copies once.
+ResponseView view_response(const Tensor& x);
+
+}  // namespace wrcor
