@@ -55,8 +55,12 @@ class Limits:
     def __post_init__(self) -> None:
         for field in fields(self):
             bound = getattr(self, field.name)
-            if bound is not None and not bound > 0:  # NaN fails as well
+            if bound is not None and not bound > 0:  # written so that NaN fails
                 raise InputError(f"limit {field.name}={bound} is not a positive number")
+
+    def __str__(self) -> str:
+        bounds = ((field.name, getattr(self, field.name)) for field in fields(self))
+        return " and ".join(f"{name} <= {bound:g}" for name, bound in bounds if bound is not None) or "no limits"
 
     def admits(self, cost: Cost) -> bool:
         """Whether `cost` keeps the bounds on FLOPs and parameters."""

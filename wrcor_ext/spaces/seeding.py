@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import numbers
+import operator
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -12,7 +12,7 @@ from wrcor_ext.errors import InputError
 
 
 @contextmanager
-def private_rng(seed: numbers.Integral | int | None) -> Iterator[None]:
+def private_rng(seed: int | None) -> Iterator[None]:
     """Inside, modules are created on the CPU with weights that depend on `seed` alone.
 
     Afterwards the global generator is as it was. With `seed=None` nothing happens: weights come from the global
@@ -25,12 +25,16 @@ def private_rng(seed: numbers.Integral | int | None) -> Iterator[None]:
     if seed is None:
         yield
         return
-    if not isinstance(seed, numbers.Integral) or not 0 <= seed < 2**63:
+    try:
+        number = operator.index(seed)  # numpy's integers are welcome
+    except TypeError:
+        number = -1
+    if not 0 <= number < 2**63:
         raise InputError(f"seed={seed!r} is not a whole number from 0 to 2**63 - 1")
     # The CPU generator alone: torch.manual_seed would seed, and so change, the accelerators' generators as well.
     generator = torch.default_generator
     state = generator.get_state()
-    generator.manual_seed(int(seed))
+    generator.manual_seed(number)
     try:
         with torch.device("cpu"):
             yield
