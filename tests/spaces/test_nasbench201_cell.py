@@ -7,7 +7,7 @@ import re
 
 import pytest
 from helpers.golden import data_file
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from wrcor_ext import spaces
@@ -90,6 +90,7 @@ PIECES = st.sampled_from(
 )
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(st.one_of(st.text(), st.lists(PIECES, max_size=25).map("".join)))
 @example("|none~0|+|none~0|none~1|+|none~0|none~1|none~2|")
 @example("|none~0|+|none~0|none~1|+|none~0|none~1|none~٢|")
@@ -101,6 +102,7 @@ def test_parser_accepts_the_grammar_and_refuses_the_rest_cleanly(text):
             parse_cell(text)
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(st.data())
 def test_one_changed_character_is_never_misread(data):
     position = data.draw(st.integers(0, len(TEXT) - 1))

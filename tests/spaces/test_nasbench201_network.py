@@ -35,6 +35,20 @@ def test_parameters_come_in_the_golden_order():
         assert all(p.abs().sum() == 0 for n, p in model.named_parameters() if n.endswith("bias"))
 
 
+@pytest.mark.parametrize("index", [0, 6, 9])
+def test_gradients_are_those_of_the_published_network(index):
+    case = cases("nasbench201")[index]
+    model = fill(SPACE.build(SPACE.parse(case["arch"])), case["weight_seed"]).double()
+    images, labels = inputs(case)
+    nn.functional.cross_entropy(model(images.double()), labels).backward()
+    weights = [m.weight for m in model.modules() if isinstance(m, (nn.Conv2d, nn.Linear)) and m.weight.grad is not None]
+    # The published SNIP and gradient norm, which sum over convolutions and classifier.
+    snip = sum((weight.grad * weight).abs().sum().item() for weight in weights)
+    grad_norm = sum(weight.grad.norm().item() for weight in weights)
+    assert snip == pytest.approx(case["scores_float64"]["snip"], rel=1e-10)
+    assert grad_norm == pytest.approx(case["scores_float64"]["grad_norm"], rel=1e-10)
+
+
 def test_edges_are_registered_node_by_node():
     cell = InferCell(ALL_CONV, 4)
     assert list(cell.edges) == ["1<-0", "2<-0", "2<-1", "3<-0", "3<-1", "3<-2"]
