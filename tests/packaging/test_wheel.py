@@ -6,7 +6,9 @@ import json
 import sys
 import tarfile
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from helpers.commands import run_ok
@@ -73,31 +75,39 @@ def assert_native(report: str) -> None:
     assert {entry["backend"] for entry in answers.values()} == {"native"}, answers
 
 
-def test_installed_wheel_scores_natively(installed: Path, tmp_path: Path) -> None:
-    report = json.loads(run_ok(installed, "-I", "-c", SCORE, cwd=tmp_path))
-    assert report["torch"].startswith("2.13.")
-    assert Path(report["file"]).is_relative_to(installed.parents[1])
-    assert {status for status, _ in report["scores"].values()} == {"ok"}
+@pytest.fixture(scope="module")
+def installed_report(installed: Path) -> dict[str, Any]:
+    """What `SCORE` finds in the other environment."""
+    report: dict[str, Any] = json.loads(run_ok(installed, "-I", "-c", SCORE, cwd=installed.parent))
+    return report
+
+
+def test_installed_wheel_scores_natively(installed: Path, installed_report: dict[str, Any], tmp_path: Path) -> None:
+    assert installed_report["torch"].startswith("2.13.")
+    assert Path(installed_report["file"]).is_relative_to(installed.parents[1])
+    assert {status for status, _ in installed_report["scores"].values()} == {"ok"}
     info = run_ok(installed.parent / "wrcor", "info", "--json", cwd=tmp_path)
     assert_native(info)
     assert json.loads(info)["versions"]["torch"].startswith("2.13.")
 
 
-def test_same_wheel_serves_the_development_torch(wheel: Path, installed: Path, tmp_path: Path) -> None:
+def test_same_wheel_serves_the_development_torch(wheel: Path, installed_report: dict[str, Any], tmp_path: Path) -> None:
     run_ok(sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", tmp_path, wheel, cwd=tmp_path)
     here = {"cwd": tmp_path, "PYTHONPATH": str(tmp_path)}
     assert_native(run_ok(sys.executable, "-m", "wrcor_ext.info", "--json", **here))
-    ours = json.loads(run_ok(sys.executable, "-c", SCORE, **here))
-    assert Path(ours["file"]).is_relative_to(tmp_path)
-    theirs = json.loads(run_ok(installed, "-I", "-c", SCORE, cwd=tmp_path))
-    assert ours["torch"] != theirs["torch"]
-    for name, (_, value) in ours["scores"].items():
-        assert value == pytest.approx(theirs["scores"][name][1], rel=1e-5)
+    report = json.loads(run_ok(sys.executable, "-c", SCORE, **here))
+    assert Path(report["file"]).is_relative_to(tmp_path)
+    assert report["torch"] != installed_report["torch"]
+    for name, (_, value) in report["scores"].items():
+        assert value == pytest.approx(installed_report["scores"][name][1], rel=1e-5)
 
 
-def test_import_time_is_reported(installed: Path, tmp_path: Path, record_property: pytest.RecordProperty) -> None:
-    run_ok(installed, "-I", "-c", "import wrcor_ext", cwd=tmp_path)  # writes the byte code
+@pytest.mark.usefixtures("installed_report")  # byte code is written by then
+def test_import_time_is_reported(
+    installed: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], record_property: Callable[[str, object], None]
+) -> None:
     seconds = float(run_ok(installed, "-I", "-c", IMPORT_SECONDS, cwd=tmp_path))
     record_property("seconds_beyond_import_torch", seconds)
-    print(f"import wrcor_ext takes {seconds:.3f} s beyond import torch")
+    with capsys.disabled():
+        print(f" import wrcor_ext: {seconds:.3f} s beyond import torch", end=" ")
     assert seconds > 0
