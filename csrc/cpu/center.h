@@ -68,40 +68,44 @@ inline Compute<T> scaled_sum(const T* row, int64_t count, Compute<T> scale) {
   return sum;
 }
 
-// Centres row[0, count) into row `slot` of the panel, zero-padded to whole vectors.
+// Independent chains of a row's reductions: hides the latency of additions and comparisons.
+constexpr int kChains = 4;
+
+// Asks for the cache line at `address`, which may lie anywhere.
+inline void prefetch(const void* address) { __builtin_prefetch(address, 0, 3); }
+
+// Centres row[0, count) into row `slot` of the panel, zero-padded to whole vectors. `later` is a row that will be
+// centred soon: its memory is asked for on the way, since rows lie too far apart for the processor to guess.
 template <typename T>
-inline RowSlice center_row(const T* row, int64_t count, Vector<Compute<T>>* panel, int slot) {
+inline RowSlice center_row(const T* row, int64_t count, const T* later, Vector<Compute<T>>* panel, int slot) {
   using C = Compute<T>;
   using V = Vector<C>;
   constexpr int lanes = kLanes<C>;
   const int64_t whole = count / lanes;
   const int64_t rest = count - whole * lanes;
 
-  // Four independent chains hide the latency of the additions.
   const C first = to_float(row[0]);
-  V sums[4] = {};
-  V low_lanes = broadcast(first), high_lanes = low_lanes;
+  V sums[kChains] = {}, lows[kChains], highs[kChains];
+  for (int u = 0; u < kChains; ++u) lows[u] = highs[u] = broadcast(first);
   int64_t v = 0;
-  for (; v + 4 <= whole; v += 4) {
-    for (int u = 0; u < 4; ++u) {
+  for (; v + kChains <= whole; v += kChains) {
+    for (int u = 0; u < kChains; ++u) {
       const V value = load(row + (v + u) * lanes);
       sums[u] += value;
-      low_lanes = minimum(value, low_lanes);
-      high_lanes = maximum(value, high_lanes);
+      lows[u] = minimum(value, lows[u]);
+      highs[u] = maximum(value, highs[u]);
     }
   }
   for (; v < whole; ++v) {
     const V value = load(row + v * lanes);
     sums[0] += value;
-    low_lanes = minimum(value, low_lanes);
-    high_lanes = maximum(value, high_lanes);
+    lows[0] = minimum(value, lows[0]);
+    highs[0] = maximum(value, highs[0]);
   }
+  const V low_lanes = minimum(minimum(lows[0], lows[1]), minimum(lows[2], lows[3]));
+  const V high_lanes = maximum(maximum(highs[0], highs[1]), maximum(highs[2], highs[3]));
   C sum = horizontal_sum<C>((sums[0] + sums[1]) + (sums[2] + sums[3]));
-  C low = low_lanes[0], high = high_lanes[0];
-  for (int lane = 1; lane < lanes; ++lane) {
-    low = low_lanes[lane] < low ? low_lanes[lane] : low;
-    high = high_lanes[lane] > high ? high_lanes[lane] : high;
-  }
+  C low = horizontal_minimum<C>(low_lanes), high = horizontal_maximum<C>(high_lanes);
   for (int64_t d = whole * lanes; d < count; ++d) {
     const C value = to_float(row[d]);
     sum += value;
@@ -129,13 +133,21 @@ inline RowSlice center_row(const T* row, int64_t count, Vector<Compute<T>>* pane
   const C scale = power_of_two<C>(-exponent);
   const C centre = mean * scale;
 
-  V residual_lanes = {};
-  for (int64_t i = 0; i < whole; ++i) {
-    const V z = load(row + i * lanes) * scale - centre;
-    residual_lanes += z;
-    out[i * kPanelRows] = z;
+  V residuals[kChains] = {};
+  for (v = 0; v + kChains <= whole; v += kChains) {
+    for (int u = 0; u < kChains; ++u) {
+      const V z = load(row + (v + u) * lanes) * scale - centre;
+      residuals[u] += z;
+      out[(v + u) * kPanelRows] = z;
+      prefetch(later + (v + u) * lanes);
+    }
   }
-  C residual = horizontal_sum<C>(residual_lanes);
+  for (; v < whole; ++v) {
+    const V z = load(row + v * lanes) * scale - centre;
+    residuals[0] += z;
+    out[v * kPanelRows] = z;
+  }
+  C residual = horizontal_sum<C>((residuals[0] + residuals[1]) + (residuals[2] + residuals[3]));
   if (rest > 0) {
     V z = {};
     for (int64_t lane = 0; lane < rest; ++lane) {

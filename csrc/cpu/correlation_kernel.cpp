@@ -14,6 +14,9 @@ namespace {
 // Bytes of packed rows: with the slice's raw rows arriving behind them they stay in a second-level cache of 512 KiB.
 constexpr int64_t kPackedBytes = 256 * 1024;
 
+// How many rows ahead memory is asked for.
+constexpr int64_t kRowsAhead = 2;
+
 int64_t compute_bytes(Element element) { return element == Element::float64 ? 8 : 4; }
 
 int64_t packed_bytes(Element element, int64_t rows) {
@@ -41,7 +44,9 @@ void moments_of(const Rows& x, int64_t begin, int64_t end, void* memory, Moments
       V* panel = packed + i / kPanelRows * kPanelRows * vectors;
       const int slot = static_cast<int>(i % kPanelRows);
       if (i < x.rows) {
-        const RowSlice row = center_row(rows + i * x.stride, count, panel, slot);
+        const T* later = i + kRowsAhead < x.rows ? rows + (i + kRowsAhead) * x.stride
+                                                 : rows + slice + (i + kRowsAhead - x.rows) * x.stride;
+        const RowSlice row = center_row(rows + i * x.stride, count, later, panel, slot);
         merge_row(out, i, row.exponent, row.centre, row.residual, row.low, row.high, count, scratch);
       } else {
         for (int64_t v = 0; v < vectors; ++v) panel[v * kPanelRows + slot] = V{};

@@ -119,6 +119,23 @@ inline Vector<T> broadcast(T value) {
   return Vector<T>{} + value;
 }
 
+// minimum(a, b) is b where a or b is a NaN, like the instruction; GCC does not make one of `a < b ? a : b`.
+#if defined(__AVX512F__)
+inline Vector<float> minimum(Vector<float> a, Vector<float> b) { return (Vector<float>)_mm512_maskz_min_ps(0xffff, a, b); }
+inline Vector<float> maximum(Vector<float> a, Vector<float> b) { return (Vector<float>)_mm512_maskz_max_ps(0xffff, a, b); }
+inline Vector<double> minimum(Vector<double> a, Vector<double> b) { return (Vector<double>)_mm512_maskz_min_pd(0xff, a, b); }
+inline Vector<double> maximum(Vector<double> a, Vector<double> b) { return (Vector<double>)_mm512_maskz_max_pd(0xff, a, b); }
+#elif defined(__AVX2__)
+inline Vector<float> minimum(Vector<float> a, Vector<float> b) { return _mm256_min_ps(a, b); }
+inline Vector<float> maximum(Vector<float> a, Vector<float> b) { return _mm256_max_ps(a, b); }
+inline Vector<double> minimum(Vector<double> a, Vector<double> b) { return _mm256_min_pd(a, b); }
+inline Vector<double> maximum(Vector<double> a, Vector<double> b) { return _mm256_max_pd(a, b); }
+#elif defined(__SSE2__)
+inline Vector<float> minimum(Vector<float> a, Vector<float> b) { return _mm_min_ps(a, b); }
+inline Vector<float> maximum(Vector<float> a, Vector<float> b) { return _mm_max_ps(a, b); }
+inline Vector<double> minimum(Vector<double> a, Vector<double> b) { return _mm_min_pd(a, b); }
+inline Vector<double> maximum(Vector<double> a, Vector<double> b) { return _mm_max_pd(a, b); }
+#else
 template <typename V>
 inline V minimum(V a, V b) {
   return a < b ? a : b;
@@ -127,6 +144,7 @@ template <typename V>
 inline V maximum(V a, V b) {
   return a > b ? a : b;
 }
+#endif
 
 namespace detail {
 
@@ -161,18 +179,32 @@ inline Vector<T> horizontal_sums(Vector<T>* sums) {
 
 namespace detail {
 
-template <int Half, typename V, int... Lane>
-inline V butterfly(V value, std::integer_sequence<int, Lane...> lanes) {
-  value += __builtin_shufflevector(value, value, (Lane ^ Half)...);
-  if constexpr (Half > 1) value = butterfly<Half / 2>(value, lanes);
+// Combines lanes at distance Half, Half / 2, ..., 1: every lane ends up with the result over all lanes.
+template <int Half, typename V, typename Combine, int... Lane>
+inline V butterfly(V value, Combine combine, std::integer_sequence<int, Lane...> lanes) {
+  value = combine(value, (V)__builtin_shufflevector(value, value, (Lane ^ Half)...));
+  if constexpr (Half > 1) value = butterfly<Half / 2>(value, combine, lanes);
   return value;
+}
+
+template <typename T, typename Combine>
+inline T across(Vector<T> value, Combine combine) {
+  return butterfly<kLanes<T> / 2>(value, combine, std::make_integer_sequence<int, kLanes<T>>())[0];
 }
 
 }  // namespace detail
 
 template <typename T>
 inline T horizontal_sum(Vector<T> value) {
-  return detail::butterfly<kLanes<T> / 2>(value, std::make_integer_sequence<int, kLanes<T>>())[0];
+  return detail::across<T>(value, [](Vector<T> a, Vector<T> b) { return a + b; });
+}
+template <typename T>
+inline T horizontal_minimum(Vector<T> value) {
+  return detail::across<T>(value, [](Vector<T> a, Vector<T> b) { return minimum(a, b); });
+}
+template <typename T>
+inline T horizontal_maximum(Vector<T> value) {
+  return detail::across<T>(value, [](Vector<T> a, Vector<T> b) { return maximum(a, b); });
 }
 
 }  // namespace wrcor::WRCOR_ISA
