@@ -55,14 +55,12 @@ def test_unknown_command_names_the_known_ones(capsys: pytest.CaptureFixture[str]
     assert cli.main(["serach", "--budget", "3"]) == 2
     captured = capsys.readouterr()
     assert captured.out == ""
-    assert captured.err == "error: unknown command 'serach': use one of search, info.\n"
+    assert captured.err == "error: unknown command 'serach': use one of search, info\n"
 
 
 def test_unknown_option_exits_with_2(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as exit_:
-        cli.main(["--verbose"])
-    assert exit_.value.code == 2
-    assert "--verbose" in capsys.readouterr().err
+    assert cli.main(["--verbose"]) == 2
+    assert capsys.readouterr().err == "error: unrecognized arguments: --verbose; wrcor --help lists all options\n"
 
 
 @pytest.mark.parametrize("error", [InputError("--tail must be at least 1, not 0."), BackendError("no library.")])

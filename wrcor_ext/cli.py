@@ -6,6 +6,7 @@ import argparse
 import importlib
 import sys
 from collections.abc import Callable, Sequence
+from typing import NoReturn
 
 from wrcor_ext import __version__
 from wrcor_ext.errors import InputError, WrcorError
@@ -15,6 +16,18 @@ COMMANDS = {
     "search": ("wrcor_ext.search", "search a space for the architectures with the best scores"),
     "info": ("wrcor_ext.info", "show versions, compiled libraries and which backend answers each op"),
 }
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose complaints are the package's own: one sentence, no usage text around it.
+
+    Raises:
+        InputError: from `parse_args`, for an unknown option or a value that cannot be read.
+    """
+
+    def error(self, message: str) -> NoReturn:
+        """Replaces argparse's usage text and exit."""
+        raise InputError(f"{message}; {self.prog} --help lists all options")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -43,7 +56,7 @@ def _dispatch(argv: Sequence[str]) -> int:
     if argv and not argv[0].startswith("-"):
         name, *rest = argv
         if name not in COMMANDS:
-            raise InputError(f"unknown command {name!r}: use one of {', '.join(COMMANDS)}.")
+            raise InputError(f"unknown command {name!r}: use one of {', '.join(COMMANDS)}")
         command: Callable[[Sequence[str]], int] = importlib.import_module(COMMANDS[name][0]).main
         return command(rest)
     parser = _parser()
@@ -52,10 +65,10 @@ def _dispatch(argv: Sequence[str]) -> int:
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser() -> Parser:
     width = max(map(len, COMMANDS))
     lines = [f"  {name:{width}}  {summary}" for name, (_, summary) in COMMANDS.items()]
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="wrcor",
         usage="wrcor [--help] [--version] COMMAND ...",
         description="Zero-shot neural architecture search with weighted response correlation.",

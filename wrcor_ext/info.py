@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import platform
@@ -85,7 +84,7 @@ def render(info: Info, console: Console) -> None:
     for name, version in info.versions.items():
         facts.add_row(name, version)
     facts.add_row("system", info.platform.system)
-    facts.add_row("processor", f"{info.platform.cpu}, {info.platform.cores} cores, {info.platform.threads} threads")
+    facts.add_row("processor", f"{info.platform.cpu}; cores: {info.platform.cores}, threads: {info.platform.threads}")
     for library in info.libraries:
         facts.add_row("library", library.path)
         facts.add_row("compiled for", f"{', '.join(library.instruction_sets)}; in use: {library.instruction_set}")
@@ -109,7 +108,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _main(argv: Sequence[str]) -> int:
-    parser = argparse.ArgumentParser(prog="wrcor info", description=__doc__.partition(": ")[2])
+    parser = cli.Parser(prog="wrcor info", description=__doc__.partition(": ")[2])
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     arguments = parser.parse_args(argv)
     info = collect()
