@@ -1,0 +1,156 @@
+"""The MobileNetV2 space of the WRCor paper (arXiv 2507.08841, section 4.4) as a search space."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from wrcor_ext.errors import InputError
+from wrcor_ext.spaces import mobilenetv2_draw
+from wrcor_ext.spaces.base import Cost, Counting, Limits, Space, draw_within, require_count
+from wrcor_ext.spaces.mobilenetv2_arch import Architecture, check_architecture
+from wrcor_ext.spaces.mobilenetv2_cost import network_cost
+from wrcor_ext.spaces.mobilenetv2_published import PUBLISHED
+from wrcor_ext.spaces.mobilenetv2_text import DEFAULT_RESOLUTION, format_architecture, parse_architecture
+from wrcor_ext.spaces.registry import register
+
+if TYPE_CHECKING:
+    import numpy as np
+    from torch import nn
+
+__all__ = ["MobileNetV2"]
+
+
+@register("mobilenetv2", paper="WRCor, Neurocomputing 2025, arXiv 2507.08841")
+class MobileNetV2(Space[Architecture]):
+    """Inverted residual networks for ImageNet: seven blocks, their widths, kernels and depths, and the resolution.
+
+    An architecture is an `Architecture`; its text is the published block string, `@` and the resolution, and the ten
+    published architectures can be parsed by name. Every network resizes its images to its own resolution, so costs
+    do not depend on the size of the images.
+
+    Args:
+        num_classes: width of the classifier.
+
+    Raises:
+        InputError: for an option out of range.
+    """
+
+    size = None
+    default_image_size = DEFAULT_RESOLUTION
+
+    def __init__(self, *, num_classes: int = 1000) -> None:
+        require_count("num_classes", num_classes)
+        self.default_num_classes = num_classes
+
+    @property
+    def published(self) -> tuple[str, ...]:
+        """The names that `parse` knows."""
+        return tuple(PUBLISHED)
+
+    def sample(self, rng: np.random.Generator, *, limits: Limits | None = None) -> Architecture:
+        """A random architecture: every choice uniform within its range, conditioned on the limits.
+
+        Raises:
+            InputError: if none within the limits was found; it names the smallest costs seen.
+        """
+        return mobilenetv2_draw.sample(rng, limits, self.default_num_classes)
+
+    def mutate(self, arch: Architecture, rng: np.random.Generator, *, limits: Limits | None = None) -> Architecture:
+        """An architecture with one block and the resolution drawn anew, within their ranges and the limits.
+
+        Of the block, expansion, kernel, input width (the output width of the part before follows), bottleneck and
+        layers are drawn; the head, with its two widths, is an eighth block here. Strides stay.
+
+        Raises:
+            InputError: if none within the limits was found; it names the smallest costs seen.
+        """
+        check_architecture(arch)
+        return draw_within(lambda: mobilenetv2_draw.neighbour(arch, rng), self._cost, limits)
+
+    def parse(self, text: str) -> Architecture:
+        """The architecture of a text or a published name; without `@` and a resolution, the name's own or 224.
+
+        Raises:
+            InputError: for anything else; it names the offending part and its position, counted from 1.
+        """
+        return parse_architecture(text)
+
+    def format(self, arch: Architecture) -> str:
+        """The text in full, with `@` and the resolution."""
+        check_architecture(arch)
+        return format_architecture(arch)
+
+    def key(self, arch: Architecture) -> str:
+        """The canonical key: equal exactly for architectures of the same network.
+
+        Expansion and bottleneck appear in a network as their product alone, so the key holds the product.
+        """
+        check_architecture(arch)
+        blocks = "-".join(f"k{b.kernel}s{b.stride}i{b.inner_width}x{b.layers}o{b.out_width}" for b in arch.blocks)
+        return f"{arch.stem}-{blocks}-{arch.head}@{arch.resolution}"
+
+    def cost(
+        self,
+        arch: Architecture,
+        *,
+        counting: Counting = "exact",
+        num_classes: int | None = None,
+        image_size: int | None = None,
+    ) -> Cost:
+        """Multiply-adds of one image and trainable parameters.
+
+        Args:
+            arch: the architecture.
+            counting: "exact" counts convolutions and the classifier; "published" counts as the published search does,
+                see `wrcor_ext.spaces.mobilenetv2_cost`.
+            num_classes: in place of the space's own.
+            image_size: of no influence: the network resizes its images to its own resolution.
+
+        Raises:
+            InputError: for a value that is no architecture, or an option out of range.
+        """
+        check_architecture(arch)
+        if image_size is not None:
+            require_count("image_size", image_size)
+        return network_cost(arch, self._classes(num_classes), counting)
+
+    def build(self, arch: Architecture, *, num_classes: int | None = None, seed: int | None = None) -> nn.Module:
+        """The network, images [B, 3, S, S] of any size S to logits [B, num_classes].
+
+        Weights start as PyTorch's defaults: convolutions and classifier uniform in +-1/sqrt(fan_in), batch-norms at
+        weight 1 and offset 0.
+
+        Args:
+            arch: the architecture.
+            num_classes: in place of the space's own.
+            seed: draws the weights from a private generator with this seed, leaving torch's global one untouched;
+                None draws them from the global one.
+
+        Raises:
+            InputError: for a value that is no architecture, or an option out of range.
+        """
+        from wrcor_ext.spaces.nets.mobilenetv2 import MasterNet
+        from wrcor_ext.spaces.seeding import private_rng
+
+        check_architecture(arch)
+        classes = self._classes(num_classes)
+        with private_rng(seed):
+            return MasterNet(arch, classes)
+
+    def enumerate(self) -> Iterator[Architecture]:
+        """Not possible.
+
+        Raises:
+            InputError: always: the space has some 10^29 architectures.
+        """
+        raise InputError("the MobileNetV2 space has some 10^29 architectures, too many to enumerate: sample them")
+
+    def _cost(self, arch: Architecture) -> Cost:
+        return network_cost(arch, self.default_num_classes, "exact")
+
+    def _classes(self, num_classes: int | None) -> int:
+        if num_classes is None:
+            return self.default_num_classes
+        require_count("num_classes", num_classes)
+        return num_classes

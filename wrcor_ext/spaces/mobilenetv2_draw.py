@@ -1,0 +1,174 @@
+"""Random architectures of the MobileNetV2 space, drawn in batches.
+
+A bound of 600 M FLOPs admits two networks in five, one of 100 M one in 650. Drawing arrays of networks with their
+costs, and making an `Architecture` of the first admitted one only, is one-by-one rejection at a fraction of the price:
+the result is uniform over what the limits admit.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from itertools import combinations
+from typing import TypeVar
+
+import numpy as np
+
+from wrcor_ext.errors import InputError
+from wrcor_ext.spaces.base import Limits
+from wrcor_ext.spaces.mobilenetv2_arch import (
+    BLOCKS,
+    BOTTLENECKS,
+    EXPANSIONS,
+    KERNELS,
+    LAYERS,
+    RESOLUTIONS,
+    STRIDED_BLOCKS,
+    WIDTHS,
+    Architecture,
+    Block,
+)
+from wrcor_ext.spaces.mobilenetv2_cost import Ints, block_cost, frame_cost
+
+# Draws before limits count as unreachable: some 0.2 seconds.
+MAX_DRAWS = 100_000
+
+# The first batch is enough for usual limits; rare networks are worth batches that spread numpy's overhead per call.
+_FIRST_BATCH, _LARGEST_BATCH = 16, 1024
+
+# [35, 7]: every way to give four of the seven blocks stride 2.
+_STRIDES = np.array(
+    [[1 + (b in strided) for b in range(BLOCKS)] for strided in combinations(range(BLOCKS), STRIDED_BLOCKS)]
+)
+
+# The independent choices that make up a network, the last an index into _STRIDES: in groups, and in one row of 39.
+_GROUPS = (
+    WIDTHS,
+    BOTTLENECKS,
+    LAYERS,
+    [EXPANSIONS] * BLOCKS,
+    [KERNELS] * BLOCKS,
+    [RESOLUTIONS],
+    [range(len(_STRIDES))],
+)
+_CHOICES = [choices for group in _GROUPS for choices in group]
+_COUNTS = np.array([len(choices) for choices in _CHOICES])
+_BORDERS = np.cumsum([len(group) for group in _GROUPS])[:-1]
+_COLUMNS = np.arange(len(_CHOICES))
+# [39, longest]: the values to choose from, padded with zeros that are never chosen.
+_VALUES = np.array([[*choices, *[0] * (max(_COUNTS) - len(choices))] for choices in _CHOICES])
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Draws:
+    """n random networks, one a row.
+
+    Attributes:
+        widths: c0 to c8 [n, 9] int64.
+        bottlenecks: [n, 7] int64, like all but the last.
+        layers: number of layers.
+        expansions: e.
+        kernels: k.
+        strides: 1 or 2.
+        resolutions: [n, 1] int64.
+    """
+
+    widths: Ints
+    bottlenecks: Ints
+    layers: Ints
+    expansions: Ints
+    kernels: Ints
+    strides: Ints
+    resolutions: Ints
+
+    @classmethod
+    def random(cls, rng: np.random.Generator, count: int) -> Draws:
+        """`count` networks, every choice uniform and independent of the others."""
+        values = _VALUES[_COLUMNS, rng.integers(_COUNTS, size=(count, len(_COUNTS)))]
+        widths, bottlenecks, layers, expansions, kernels, resolutions, strides = np.split(values, _BORDERS, axis=1)
+        return cls(widths, bottlenecks, layers, expansions, kernels, _STRIDES[strides[:, 0]], resolutions)
+
+    def costs(self, num_classes: int) -> tuple[Ints, Ints]:
+        """Exact FLOPs [n] and parameters [n]."""
+        sizes = self.resolutions // 2 * self.strides // np.cumprod(self.strides, axis=1)
+        inner = self.bottlenecks * self.expansions  # multiples of 8 already
+        flops, params = block_cost(
+            self.kernels, self.widths[:, :-2], self.widths[:, 1:-1], self.strides, inner, self.layers, sizes
+        )
+        stem, before_head, head = (self.widths[:, i] for i in (0, -2, -1))
+        frame_flops, frame_params = frame_cost(stem, before_head, head, self.resolutions[:, 0], num_classes)
+        return flops.sum(axis=1) + frame_flops, params.sum(axis=1) + frame_params
+
+    def architecture(self, row: int) -> Architecture:
+        """One of the networks as a value."""
+        stem, *widths, head = self.widths[row].tolist()
+        columns = (self.expansions, self.kernels, self.strides, self.bottlenecks, self.layers)
+        blocks = zip([stem, *widths], widths, *(column[row].tolist() for column in columns), strict=False)
+        return Architecture(
+            stem,
+            tuple(Block(e, k, before, after, stride, b, layers) for before, after, e, k, stride, b, layers in blocks),
+            head,
+            int(self.resolutions[row, 0]),
+        )
+
+
+def sample(rng: np.random.Generator, limits: Limits | None, num_classes: int) -> Architecture:
+    """A random architecture within the ranges, uniform over those within the limits.
+
+    Raises:
+        InputError: if `MAX_DRAWS` draws had none within the limits; it names the smallest costs seen.
+    """
+    if limits is None or (limits.flops is None and limits.params is None):
+        return Draws.random(rng, 1).architecture(0)
+    most_flops, most_params = (np.inf if bound is None else bound for bound in (limits.flops, limits.params))
+    drawn, batch = 0, _FIRST_BATCH
+    least_flops, least_params = np.inf, np.inf
+    while drawn < MAX_DRAWS:
+        draws = Draws.random(rng, batch)
+        flops, params = draws.costs(num_classes)
+        admitted = (flops <= most_flops) & (params <= most_params)
+        first = int(admitted.argmax())
+        if admitted[first]:
+            return draws.architecture(first)
+        least_flops, least_params = min(least_flops, flops.min()), min(least_params, params.min())
+        drawn += batch
+        batch = min(2 * batch, _LARGEST_BATCH)
+    raise InputError(
+        f"none of {drawn} random MobileNetV2 architectures keeps {limits}: the smallest had {least_flops} FLOPs and "
+        f"{least_params} parameters"
+    )
+
+
+def neighbour(arch: Architecture, rng: np.random.Generator) -> Architecture:
+    """`arch` with one block, or the head, and the resolution drawn anew; never `arch` itself.
+
+    Of a block: expansion, kernel, input width, bottleneck and layers; of the head: both widths. The output width of
+    the part before follows. Strides stay.
+    """
+    while True:
+        part = int(rng.integers(BLOCKS + 1))
+        stem, blocks, head = arch.stem, list(arch.blocks), arch.head
+        width = _choice(rng, WIDTHS[part])
+        if part == 0:
+            stem = width
+        else:
+            blocks[part - 1] = replace(blocks[part - 1], out_width=width)
+        if part == BLOCKS:
+            head = _choice(rng, WIDTHS[-1])
+        else:
+            blocks[part] = replace(
+                blocks[part],
+                expansion=_choice(rng, EXPANSIONS),
+                kernel=_choice(rng, KERNELS),
+                in_width=width,
+                bottleneck=_choice(rng, BOTTLENECKS[part]),
+                layers=_choice(rng, LAYERS[part]),
+            )
+        child = Architecture(stem, tuple(blocks), head, _choice(rng, RESOLUTIONS))
+        if child != arch:
+            return child
+
+
+def _choice(rng: np.random.Generator, choices: tuple[T, ...]) -> T:
+    return choices[rng.integers(len(choices))]
