@@ -1,0 +1,161 @@
+"""Cells of NAS-Bench-101: an upper-triangular matrix of edges and an operation per vertex; their text form and code."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from wrcor_ext.errors import InputError
+from wrcor_ext.spaces.nasbench101_graph import MAX_EDGES, MAX_VERTICES, MIN_VERTICES, edge_count, pack, unpack
+from wrcor_ext.spaces.nasbench101_native import graph
+from wrcor_ext.spaces.quoting import quoted
+
+INPUT, OUTPUT = "input", "output"
+OPS = ("conv3x3-bn-relu", "conv1x1-bn-relu", "maxpool3x3")
+SIZE = 423_624
+
+# Longer texts are no cell: an indented one of seven vertices takes some 1,500 characters.
+_MAX_TEXT = 10_000
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A cell; any value may be made, the methods of the space check it.
+
+    Attributes:
+        matrix: rows of 0 and 1; `matrix[i][j]` is 1 where an edge leads from vertex i to vertex j, i < j.
+        ops: "input", an operation of `OPS` for each inner vertex, "output".
+    """
+
+    matrix: tuple[tuple[int, ...], ...]
+    ops: tuple[str, ...]
+
+
+def parse_cell(text: str) -> Cell:
+    """The cell of a JSON text `{"matrix": [[0, 1, ...], ...], "ops": ["input", ..., "output"]}`, pruned.
+
+    Raises:
+        InputError: for anything else; it names the first offending part and its position.
+    """
+    if not isinstance(text, str):
+        raise InputError(f"a NAS-Bench-101 cell is a text, not {quoted(text)}")
+    if len(text) > _MAX_TEXT:
+        raise _malformed(text, f"it has {len(text)} characters, at most {_MAX_TEXT} are read")
+    try:
+        value = json.loads(text, object_pairs_hook=_object, parse_constant=_no_number)
+    except json.JSONDecodeError as error:
+        raise _malformed(text, f"no JSON at character {error.pos + 1}: {error.msg}") from None
+    except (_NotACell, ValueError) as error:  # ValueError: a number of thousands of digits
+        raise _malformed(text, str(error)) from None
+    except RecursionError:
+        raise _malformed(text, "it is nested too deeply") from None
+    if not isinstance(value, dict) or sorted(value) != ["matrix", "ops"]:
+        raise _malformed(text, 'it is not an object {"matrix": [...], "ops": [...]} with these two names')
+    try:
+        return decode(_encode(_tuples(value["matrix"]), _tuples(value["ops"])))
+    except _NotACell as error:
+        raise _malformed(text, str(error)) from None
+
+
+def format_cell(cell: Cell) -> str:
+    """The JSON text of a valid cell, pruned."""
+    pruned = decode(encode(cell))
+    return json.dumps({"matrix": pruned.matrix, "ops": pruned.ops})
+
+
+def encode(cell: object) -> int:
+    """The code of a cell, pruned; see `wrcor_ext.spaces.nasbench101_graph`.
+
+    Raises:
+        InputError: if the value is no cell of the space; it names the first offending part and its position.
+    """
+    if not isinstance(cell, Cell):
+        raise InputError(f"{quoted(cell)} is not a NAS-Bench-101 cell")
+    try:
+        return _encode(cell.matrix, cell.ops)
+    except _NotACell as error:
+        raise InputError(f"{quoted(cell)} is not a NAS-Bench-101 cell: {error}") from None
+
+
+def decode(code: int) -> Cell:
+    """The cell of a code, its vertices in the order of the code."""
+    sources, labels = unpack(code)
+    return Cell(_matrix(*sources), (INPUT, *(OPS[label] for label in labels), OUTPUT))
+
+
+@lru_cache(maxsize=4096)  # more than there are graphs in `enumerate`: their cells share them
+def _matrix(*sources: int) -> tuple[tuple[int, ...], ...]:
+    """The matrix of a graph, given per vertex its in-neighbours as bits."""
+    vertices = range(len(sources))
+    return tuple(tuple(sources[target] >> source & 1 for target in vertices) for source in vertices)
+
+
+class _NotACell(Exception):  # noqa: N818
+    """Carries the reason to where the whole value is known."""
+
+
+def _encode(matrix: Any, ops: Any) -> int:
+    """The pruned code of a matrix (tuples of integers) and its operations; anything else raises `_NotACell`."""
+    if not isinstance(matrix, tuple):
+        raise _NotACell(f"matrix is {quoted(matrix)}, not rows of 0 and 1")
+    vertices = len(matrix)
+    if not MIN_VERTICES <= vertices <= MAX_VERTICES:
+        raise _NotACell(f"matrix has {vertices} rows, allowed are {MIN_VERTICES} to {MAX_VERTICES} vertices")
+    for source, row in enumerate(matrix):
+        if not isinstance(row, tuple) or len(row) != vertices:
+            raise _NotACell(f"matrix[{source}] is {quoted(row)}, not a row of {vertices} numbers: a matrix is square")
+        for target, entry in enumerate(row):
+            if type(entry) is not int or entry not in (0, 1):
+                raise _NotACell(f"matrix[{source}][{target}] is {quoted(entry)}, not 0 or 1")
+            if entry and source >= target:
+                raise _NotACell(
+                    f"matrix[{source}][{target}] is 1, but edges lead from a lower to a higher vertex: "
+                    "the matrix is upper triangular, without a cycle"
+                )
+    labels = _labels(ops, vertices)
+    sources = [sum(matrix[source][target] << source for source in range(target)) for target in range(vertices)]
+    code = graph.prune(pack(sources, labels))
+    if code == 0:
+        raise _NotACell(f"matrix is disconnected: no path leads from vertex 0, the input, to vertex {vertices - 1}")
+    if edge_count(code) > MAX_EDGES:
+        raise _NotACell(
+            f"matrix has {edge_count(code)} edges on paths from input to output, at most {MAX_EDGES} are allowed"
+        )
+    return code
+
+
+def _labels(ops: Any, vertices: int) -> list[int]:
+    """The operations of the inner vertices as indices."""
+    if not isinstance(ops, tuple) or len(ops) != vertices:
+        raise _NotACell(f"ops is {quoted(ops)}, not {vertices} names, one for each row of the matrix")
+    for vertex, op in enumerate(ops):
+        place = {0: (INPUT,), vertices - 1: (OUTPUT,)}
+        allowed = place.get(vertex, OPS)
+        if op not in allowed:
+            raise _NotACell(f"unknown operation ops[{vertex}]={quoted(op)}, allowed there: {', '.join(allowed)}")
+    return [OPS.index(op) for op in ops[1:-1]]
+
+
+def _tuples(value: object) -> object:
+    """Lists of JSON, two deep, as tuples."""
+    if isinstance(value, list):
+        return tuple(tuple(row) if isinstance(row, list) else row for row in value)
+    return value
+
+
+def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    names = [name for name, _ in pairs]
+    repeated = next((name for i, name in enumerate(names) if name in names[:i]), None)
+    if repeated is not None:
+        raise _NotACell(f"the name {quoted(repeated)} is given twice")
+    return dict(pairs)
+
+
+def _no_number(text: str) -> object:
+    raise _NotACell(f"{text} is no number of JSON")
+
+
+def _malformed(text: str, what: str) -> InputError:
+    return InputError(f"malformed NAS-Bench-101 cell {quoted(text)}: {what}")
