@@ -15,6 +15,12 @@ def short(value: float | None, digits: int = 3) -> str:
     return significant(value, digits)
 
 
+def tick(value: float) -> str:
+    """`short` for an axis: no zeros at the end."""
+    number, space, prefix = short(value, 4).partition(" ")
+    return (number.rstrip("0").rstrip(".") if "." in number else number) + space + prefix
+
+
 def significant(value: float, digits: int) -> str:
     """`value` with so many significant digits, never in exponent form, and no digit before the point cut off."""
     magnitude = math.floor(math.log10(abs(value))) if value else 0

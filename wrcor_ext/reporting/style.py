@@ -11,7 +11,7 @@ STYLE = """
 * { box-sizing: border-box; }
 body { margin: 0; background: var(--page); color: var(--ink);
   font: 16px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, sans-serif; }
-main { max-width: 1080px; margin: 0 auto; padding: 24px 16px 48px; }
+main { max-width: 1160px; margin: 0 auto; padding: 24px 16px 48px; }
 h1 { font-size: 1.5rem; line-height: 1.25; margin: 0 0 16px; overflow-wrap: anywhere; }
 h2, figcaption { font-size: 1.05rem; font-weight: 600; margin: 0 0 10px; }
 p { color: var(--soft); margin: -8px 0 16px; }
@@ -33,7 +33,7 @@ th { color: var(--soft); font-weight: 500; }
 .numbers thead th, .facts tr:first-child > * { border-top: 0; }
 .facts td { overflow-wrap: anywhere; }
 .facts th { width: 40%; }
-code { font: .85rem ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; }
+code { font: .8rem ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; }
 svg { display: block; width: 100%; height: auto; font-size: 13px; }
 svg text { fill: var(--soft); }
 .grid { stroke: var(--line); stroke-width: 1; }

@@ -34,10 +34,10 @@ class Axis:
     title: str
     low: float
     high: float
-    text: Callable[[float], str] = numbers.short
+    text: Callable[[float], str] = numbers.tick
 
     @classmethod
-    def over(cls, values: Iterable[float], title: str, text: Callable[[float], str] = numbers.short) -> Axis:
+    def over(cls, values: Iterable[float], title: str, text: Callable[[float], str] = numbers.tick) -> Axis:
         """An axis that holds all values with a little room around them."""
         values = list(values)
         low, high = min(values), max(values)

@@ -1,0 +1,110 @@
+"""What every strategy promises, checked for every entry of the registry."""
+
+from __future__ import annotations
+
+import json
+import math
+import random
+
+import numpy as np
+import pytest
+import torch
+from helpers.toy import ToySpace
+
+from wrcor_ext import strategies
+from wrcor_ext.errors import InputError
+
+SMALL = {"population_size": 6, "tournament_size": 3}
+
+
+def made(name, seed=0):
+    return strategies.create(name, ToySpace(), seed=seed, **SMALL)
+
+
+def value_of(arch):
+    return None if sum(arch) % 7 == 3 else float(sum(arch))
+
+
+def advanced(strategy, steps):
+    """Asks and tells one by one, and returns what was asked."""
+    asked = []
+    for _ in range(steps):
+        (arch,) = strategy.ask()
+        strategy.tell([(arch, value_of(arch))])
+        asked.append(arch)
+    return asked
+
+
+@pytest.fixture(params=strategies.names())
+def name(request):
+    return request.param
+
+
+def test_the_seed_decides_the_proposals(name):
+    assert advanced(made(name, 1), 40) == advanced(made(name, 1), 40)
+    assert advanced(made(name, 1), 40) != advanced(made(name, 2), 40)
+
+
+def test_no_global_generator_is_read_or_changed(name):
+    reference = advanced(made(name), 20)
+    random.seed(5)
+    np.random.seed(5)  # noqa: NPY002 (the global state is what is watched here)
+    torch.manual_seed(5)
+    before = (random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state().tolist())  # noqa: NPY002
+    assert advanced(made(name), 20) == reference
+    assert (random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state().tolist()) == before  # noqa: NPY002
+
+
+@pytest.mark.parametrize("steps", [0, 1, 5, 6, 7, 30])
+def test_a_state_goes_through_json_and_continues_exactly(name, steps):
+    original = made(name)
+    advanced(original, steps)
+    text = json.dumps(original.state())
+    other = made(name, seed=99)
+    other.restore(json.loads(text))
+    assert json.dumps(other.state()) == text
+    assert advanced(other, 25) == advanced(original, 25)
+
+
+def test_a_state_taken_between_ask_and_tell_continues_exactly(name):
+    original = made(name)
+    advanced(original, 9)
+    asked = original.ask(4)
+    other = made(name)
+    other.restore(json.loads(json.dumps(original.state())))
+    for strategy in (original, other):
+        strategy.tell([(arch, value_of(arch)) for arch in asked])
+    assert advanced(other, 20) == advanced(original, 20)
+
+
+def test_asking_for_many_before_telling_works(name):
+    strategy = made(name)
+    assert len(strategy.ask(20)) == 20
+    assert strategy.ask(0) == []
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_a_score_that_is_not_finite_is_refused(name, value):
+    strategy = made(name)
+    (arch,) = strategy.ask()
+    with pytest.raises(InputError, match="not finite"):
+        strategy.tell([(arch, value)])
+
+
+def test_the_state_of_another_strategy_is_refused(name):
+    state = made(name).state()
+    with pytest.raises(InputError, match="'another'"):
+        made(name).restore({**state, "strategy": "another"})
+
+
+@pytest.mark.parametrize("generator", [None, {}, {"bit_generator": "MT19937"}])
+def test_a_damaged_state_is_refused(name, generator):
+    with pytest.raises(InputError, match="damaged"):
+        made(name).restore({**made(name).state(), "generator": generator})
+
+
+def test_every_entry_says_what_it_is(name):
+    entry = strategies.get(name)
+    assert entry.summary.endswith(".") or entry.summary
+    assert entry.paper
+    assert entry.factory.name == name
