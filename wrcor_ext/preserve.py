@@ -18,9 +18,11 @@ def preserved(model: nn.Module) -> Iterator[None]:
     Buffers keep their identity: a batch-norm's running statistics are the same tensors with the same values. Holds
     after an exception too. Hooks are the business of whoever adds them.
     """
-    modes = [(m, m.training) for m in model.modules()]
-    parameters = [(p, p.requires_grad, p.grad) for p in model.parameters()]
-    buffers = [(m, n, b, None if b is None else b.clone()) for m in model.modules() for n, b in m._buffers.items()]
+    # One walk over the modules: for a network of many small layers, walking costs more than copying its buffers.
+    modules = list(model.modules())
+    modes = [(m, m.training) for m in modules]
+    parameters = [(p, p.requires_grad, p.grad) for m in modules for p in m._parameters.values() if p is not None]
+    buffers = [(m, n, b, None if b is None else b.clone()) for m in modules for n, b in m._buffers.items()]
     try:
         yield
     finally:

@@ -80,8 +80,7 @@ def score(
 
     with preserved(model), seeded(seed), torch.inference_mode(False), torch.enable_grad():
         images, labels = _placed(model, images, labels, rule)
-        model.requires_grad_(False)
-        _batch_statistics(model)
+        _prepare(model)
         if tail == "auto":
             tail = _auto_tail(model, images, rule, blocks)
         first_level = 0 if tail is None else max(0, max(1, len(blocks)) - tail)
@@ -155,12 +154,15 @@ def _placed(model: nn.Module, images: Tensor, labels: Tensor | None, rule: Rule)
     return images, labels
 
 
-def _batch_statistics(model: nn.Module) -> None:
-    """Eval mode, but for the norms that use the statistics of the batch in training."""
-    model.eval()
+def _prepare(model: nn.Module) -> None:
+    """No parameter gradients; eval mode, but for the norms that use the statistics of the batch in training."""
     for module in model.modules():
-        if isinstance(module, _BatchNorm):
-            module.train()
+        training = isinstance(module, _BatchNorm)
+        if module.training != training:  # a module's own attribute assignment is slow
+            module.training = training
+        for parameter in module._parameters.values():
+            if parameter is not None:
+                parameter.requires_grad_(False)
 
 
 def _auto_tail(model: nn.Module, images: Tensor, rule: Rule, blocks: Sequence[nn.Module]) -> int:
