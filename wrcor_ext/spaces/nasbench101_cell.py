@@ -20,7 +20,7 @@ SIZE = 423_624
 _MAX_TEXT = 10_000
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)  # slots: the whole space is a list of 423,624
 class Cell:
     """A cell; any value may be made, the methods of the space check it.
 
