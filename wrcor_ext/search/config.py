@@ -172,7 +172,7 @@ def to_yaml(config: SearchConfig) -> str:
     ]
     for name, value in config.saved().items():
         lines.append(f"# {OPTIONS[name].help}: {OPTIONS[name].kind.expected}")
-        lines.append(yaml.safe_dump({name: value}, default_flow_style=None).strip())
+        lines.append(yaml.safe_dump({name: value}, allow_unicode=True).rstrip())
     return "\n".join(lines) + "\n"
 
 

@@ -1,0 +1,192 @@
+"""One configuration, three spellings: Python, YAML, command line."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+import yaml
+
+from wrcor_ext.errors import InputError
+from wrcor_ext.search import config as configs
+from wrcor_ext.search.cli import _parser, configuration
+from wrcor_ext.search.config import OPTIONS, SearchConfig
+from wrcor_ext.search.options import flag
+
+# A value other than the default for every option.
+OTHER = {
+    "space": "nasbench201",  # the only one so far
+    "stem_width": 8,
+    "cells_per_stage": 2,
+    "batch_norm": False,
+    "strategy": "random",
+    "population_size": 12,
+    "tournament_size": 3,
+    "proxies": ["naswot", "wrcor"],
+    "rule": "reference",
+    "tail": 4,
+    "budget": 7,
+    "dataset": "noise",
+    "data_root": "somewhere",
+    "download": True,
+    "augment": False,
+    "batch_size": 16,
+    "image_size": 16,
+    "seed": 5,
+    "threads": 1,
+    "out": "a folder",
+    "resume": True,
+    "json": True,
+}
+
+
+def words_for(values):
+    words = []
+    for name, value in values.items():
+        if isinstance(value, bool):
+            words.append(flag(name) if value else "--no-" + flag(name)[2:])
+        else:
+            words += [flag(name), *map(str, value if isinstance(value, list) else [value])]
+    return words
+
+
+def test_every_option_has_another_value_here():
+    assert list(OTHER) == list(OPTIONS)
+
+
+@pytest.mark.parametrize("name", OPTIONS)
+def test_an_option_means_the_same_in_python_yaml_and_on_the_command_line(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    given = {name: OTHER[name]}
+    expected = SearchConfig(**given)
+    (tmp_path / "o.yaml").write_text(yaml.safe_dump(given))
+    assert configuration(["--config", "o.yaml"])[0] == expected
+    assert configuration(words_for(given))[0] == expected
+    assert name == "space" or expected != SearchConfig()
+
+
+def test_all_options_together_are_equivalent_too(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "all.yaml").write_text(yaml.safe_dump(OTHER))
+    assert configuration(["--config", "all.yaml"])[0] == configuration(words_for(OTHER))[0] == SearchConfig(**OTHER)
+
+
+def test_what_is_saved_reads_back_as_the_same_run(tmp_path):
+    config = SearchConfig(**OTHER)
+    path = tmp_path / "config.yaml"
+    path.write_text(configs.to_yaml(config))
+    read = configs.resolve(configs.from_yaml(path))
+    assert read.saved() == config.saved()
+    assert yaml.safe_load(path.read_text()) == config.saved()
+    assert read.out is None  # the same file starts a new run elsewhere
+    assert not read.resume
+
+
+def test_flags_override_yaml_and_yaml_overrides_defaults(tmp_path):
+    path = tmp_path / "o.yaml"
+    path.write_text("budget: 7\nseed: 3\naugment: false\n")
+    config, _ = configuration(["--config", str(path), "--seed", "4", "--augment"])
+    assert (config.budget, config.seed, config.augment, config.batch_size) == (7, 4, True, SearchConfig().batch_size)
+
+
+def test_aliases_of_proxies_become_canonical_names():
+    assert SearchConfig(proxies=["act_grad_cor_weighted", "acor"]).proxies == ("wrcor", "acor")
+    assert SearchConfig(proxies="naswot").proxies == ("naswot",)
+
+
+def test_help_shows_every_option_with_its_default():
+    text = " ".join(_parser().format_help().split())
+    for name, entry in OPTIONS.items():
+        assert flag(name) in text
+        assert entry.help.split(";")[0].split(",")[0] in text
+    for shown in ("(default: evolution)", "(default: 64)", "(default: auto)", "(default: yes)", "(default: wrcor)"):
+        assert shown in text
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["--tail", "0"], "--tail: expected a whole number of at least 1, 'auto' or 'none' (all levels), not 0"),
+        (
+            ["--tail", "some"],
+            "--tail: expected a whole number of at least 1, 'auto' or 'none' (all levels), not 'some'",
+        ),
+        (["--budget", "-5"], "--budget: expected a whole number of at least 1, not -5"),
+        (["--budget", "1e3"], "--budget: expected a whole number of at least 1, not '1e3'"),
+        (["--seed", "-1"], "--seed: expected a whole number from 0"),
+        (["--batch-size", "1"], "--batch-size: expected a whole number from 2 to 512, not 1"),
+        (["--strategy", "evolutoin"], "--strategy: unknown strategy 'evolutoin': did you mean evolution"),
+        (["--space", "nasbench202"], "--space: unknown space 'nasbench202': did you mean nasbench201"),
+        (["--proxies", "wrcor", "wcor"], "--proxies: unknown proxy 'wcor': did you mean"),
+        (["--proxies", "wrcor", "act_grad_cor_weighted"], "--proxies: expected one or more different of wrcor"),
+        (["--rule", "both"], "--rule: expected one of activations, reference, not 'both'"),
+        (["--out", ""], "--out: expected a folder or 'none'"),
+        (["--proxies"], "expected at least one argument"),
+        (["--population-sise", "3"], "unrecognized arguments: --population-sise 3"),
+        (["--bud", "3"], "unrecognized arguments: --bud 3"),
+        (["--config", "missing.yaml"], "cannot read configuration 'missing.yaml': No such file or directory"),
+    ],
+)
+def test_a_bad_flag_gets_one_sentence(words, sentence):
+    with pytest.raises(InputError) as caught:
+        configuration(words)
+    assert sentence in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        ("budget: [1, 2", "is not valid YAML"),
+        ("budget: 3\n\tseed: 1", "is not valid YAML"),
+        ("!!python/object/apply:os.getcwd []", "is not valid YAML"),
+        ("- budget", "expected 'option: value' lines, not a list"),
+        ("just text", "expected 'option: value' lines, not a str"),
+        ("popsize: 3", "unknown option 'popsize', known are space"),
+        ("budget: '3'", "budget: expected a whole number of at least 1, not '3'"),
+        ("budget: 3.5", "budget: expected a whole number of at least 1, not 3.5"),
+        ("budget: true", "budget: expected a whole number of at least 1, not True"),
+        ("budget:", "budget: expected a whole number of at least 1, not None"),
+        ("augment: 1", "augment: expected true or false, not 1"),
+        ("proxies: []", "proxies: expected one or more different of"),
+        ("proxies: [1]", "proxies: expected one or more different of"),
+        ("tail: 0", "tail: expected a whole number of at least 1"),
+        ("dataset: 7", "dataset: expected photos"),
+        ("config: other.yaml", "unknown option 'config'"),
+    ],
+)
+def test_bad_yaml_gets_one_sentence_that_names_the_file(content, sentence, tmp_path):
+    path = tmp_path / "bad.yaml"
+    path.write_text(content)
+    with pytest.raises(InputError) as caught:
+        configs.from_yaml(path)
+    assert sentence in str(caught.value)
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_yaml_that_is_no_text_gets_one_sentence(tmp_path):
+    path = tmp_path / "bad.yaml"
+    path.write_bytes(b"budget: \xff\xfe")
+    with pytest.raises(InputError, match="is not valid YAML"):
+        configs.from_yaml(path)
+
+
+def test_an_empty_yaml_file_changes_nothing(tmp_path):
+    path = tmp_path / "empty.yaml"
+    path.write_text("# nothing yet\n")
+    assert configs.resolve(configs.from_yaml(path)) == SearchConfig()
+
+
+def test_python_callers_get_the_same_checks():
+    with pytest.raises(InputError, match="budget: expected a whole number of at least 1, not 0"):
+        SearchConfig(budget=0)
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        SearchConfig().budget = 3  # type: ignore[misc]
+
+
+def test_only_the_length_and_the_session_are_no_part_of_the_identity():
+    identity = SearchConfig().identity()
+    assert set(OPTIONS) - set(identity) == {
+        "budget", "data_root", "download", "threads", "out", "resume", "json",
+    }  # fmt: skip

@@ -1,0 +1,191 @@
+"""The search loop on a toy space: interrupted anywhere, it ends the same."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+
+import pytest
+from helpers.toy import ToyEvaluator, ToySpace
+from rich.console import Console
+
+from wrcor_ext import strategies
+from wrcor_ext.errors import InputError
+from wrcor_ext.search import driver
+from wrcor_ext.search.interruption import Interruption
+from wrcor_ext.search.journal import Journal
+from wrcor_ext.search.progress import Progress
+from wrcor_ext.search.timings import Timings
+
+BUDGET = 40
+
+
+def quiet_progress():
+    return Progress(Console(file=io.StringIO()), budget=BUDGET, done=0, best=None, objective="wrcor")
+
+
+def search(journal, name, *, budget=BUDGET, evaluator=None, strategy=None, progress=None, interruption=None):
+    timings = Timings()
+    evaluator = evaluator or ToyEvaluator()
+    strategy = strategy or strategies.create(name, ToySpace(), seed=1, population_size=6, tournament_size=3)
+    with contextlib.suppress(KeyboardInterrupt):
+        driver.run(
+            journal,
+            ToySpace(),
+            strategy,
+            evaluator,
+            budget=budget,
+            progress=progress or quiet_progress(),
+            interruption=interruption or Interruption(),
+            timings=timings,
+        )
+    return evaluator, timings
+
+
+@pytest.fixture(params=strategies.names())
+def name(request):
+    return request.param
+
+
+@pytest.fixture
+def new_journal(tmp_path):
+    opened = []
+
+    def make(name="trials.sqlite"):
+        journal = Journal(tmp_path / name)
+        if journal.is_new:
+            journal.create({"config": {}, "environment": {}})
+        opened.append(journal)
+        return journal
+
+    yield make
+    for journal in opened:
+        journal.close()
+
+
+def whole(new_journal, name):
+    journal = new_journal("whole.sqlite")
+    search(journal, name)
+    return journal.fingerprint()
+
+
+def test_two_runs_of_one_seed_are_one(new_journal, name):
+    journal = new_journal()
+    search(journal, name)
+    assert journal.fingerprint() == whole(new_journal, name)
+    assert journal.count() == BUDGET
+
+
+@pytest.mark.parametrize("first", [0, 1, 5, 6, 7, 20, 39, 40])
+def test_resumed_after_any_trial_it_ends_the_same(new_journal, name, first):
+    journal = new_journal()
+    search(journal, name, budget=first)
+    journal.close()
+    journal = new_journal()
+    search(journal, name)
+    assert journal.fingerprint() == whole(new_journal, name)
+
+
+@pytest.mark.parametrize("call", [0, 3, 11])
+def test_interrupted_in_the_evaluation_it_ends_the_same(new_journal, name, call):
+    journal = new_journal()
+    search(journal, name, evaluator=ToyEvaluator(interrupt_at=call))
+    assert call <= journal.count() < BUDGET
+    search(journal, name)
+    assert journal.fingerprint() == whole(new_journal, name)
+
+
+def test_interrupted_between_tell_and_commit_it_ends_the_same(new_journal, name):
+    journal = new_journal()
+    strategy = strategies.create(name, ToySpace(), seed=1, population_size=6, tournament_size=3)
+    count, state = 0, strategy.state
+
+    def interrupted_state():
+        nonlocal count
+        count += 1
+        if count == 9:
+            raise KeyboardInterrupt
+        return state()
+
+    strategy.state = interrupted_state
+    search(journal, name, strategy=strategy)
+    assert journal.count() == 8
+    search(journal, name)
+    assert journal.fingerprint() == whole(new_journal, name)
+
+
+def test_a_requested_stop_finishes_the_running_trial(new_journal, name):
+    journal, interruption = new_journal(), Interruption()
+
+    class Stopping(ToyEvaluator):
+        def evaluate(self, arch):
+            if len(self.calls) == 4:
+                interruption.signal = 2
+            return super().evaluate(arch)
+
+    evaluator, _ = search(journal, name, evaluator=Stopping(), interruption=interruption)
+    assert len(evaluator.calls) == 5
+    assert [trial.trial for trial in journal.trials() if trial.duplicate_of is None][-1] == journal.count() - 1
+
+
+def test_isomorphic_candidates_are_scored_once_and_keep_their_own_cost(new_journal, name):
+    journal = new_journal()
+    evaluator, _ = search(journal, name)
+    space, first = ToySpace(), {}
+    for trial in journal.trials():
+        arch = space.parse(trial.architecture)
+        assert trial.cost == space.cost(arch)
+        earlier = first.setdefault(space.key(arch), trial)
+        assert trial.duplicate_of == (None if earlier is trial else earlier.trial)
+        assert trial.evaluation.scores == ToyEvaluator().evaluate(arch).scores
+        assert trial.evaluation.seconds == 0 or trial.duplicate_of is None
+    assert len(evaluator.calls) == len(first) < BUDGET
+
+
+def test_the_strategy_is_told_each_trial_in_order_and_none_without_a_score(new_journal, name):
+    journal = new_journal()
+    strategy = strategies.create(name, ToySpace(), seed=1, population_size=6, tournament_size=3)
+    told, tell = [], strategy.tell
+
+    def listening(results):
+        told.extend(results)
+        tell(results)
+
+    strategy.tell = listening
+    search(journal, name, strategy=strategy)
+    trials = list(journal.trials())
+    assert [(ToySpace().format(arch), value) for arch, value in told] == [(t.architecture, t.objective) for t in trials]
+    assert {t.evaluation.status for t in trials if t.objective is None} == {"degenerate"}
+
+
+def test_the_time_is_accounted_for(new_journal, name):
+    _, timings = search(new_journal(), name)
+    assert set(timings.seconds) == {"ask", "evaluate", "tell", "journal", "display"}
+    assert 0 < timings.bookkeeping < 1
+    assert timings.total == pytest.approx(sum(timings.seconds.values()))
+
+
+def test_a_damaged_checkpoint_is_named(new_journal):
+    journal = new_journal()
+    search(journal, "random", budget=2)
+    journal._db.execute('UPDATE checkpoint SET strategy = \'{"strategy": "evolution"}\'')
+    with pytest.raises(InputError, match="'evolution' cannot be restored into 'random'"):
+        search(journal, "random")
+
+
+def test_the_display_shows_rate_best_and_counts_on_a_terminal_only(new_journal):
+    shown, silent = io.StringIO(), io.StringIO()
+    for file, terminal in ((shown, True), (silent, False)):
+        console = Console(file=file, force_terminal=terminal, width=160)
+        progress = Progress(console, budget=BUDGET, done=0, best=None, objective="wrcor")
+        with progress:
+            search(new_journal(f"{terminal}.sqlite"), "evolution", progress=progress)
+            progress._bar.refresh()
+    text = shown.getvalue()
+    best = new_journal("True.sqlite").best(1)[0]
+    assert f"best wrcor {best.objective:.4f} (trial {best.trial})" in text
+    assert "40/40" in text
+    assert "seen before" in text
+    assert "without score" in text
+    assert "left" in text
+    assert silent.getvalue() == ""

@@ -1,0 +1,99 @@
+"""The evaluator: the library's own scores, and one candidate's trouble kept to that candidate."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+import wrcor_ext
+from wrcor_ext import data, spaces
+from wrcor_ext.errors import BackendError, InputError
+from wrcor_ext.search import evaluator as evaluators
+from wrcor_ext.search.config import SearchConfig
+from wrcor_ext.search.evaluator import InProcessEvaluator
+
+CONFIG = SearchConfig(
+    dataset="noise",
+    batch_size=6,
+    image_size=8,
+    stem_width=4,
+    cells_per_stage=1,
+    proxies=["wrcor", "naswot"],
+    seed=3,
+    tail=2,
+)
+CELL = ("nor_conv_3x3",) * 6
+
+
+@pytest.fixture(scope="module")
+def batch():
+    return data.load("noise", batch_size=6, image_size=8, seed=3)
+
+
+@pytest.fixture
+def space():
+    return spaces.get("nasbench201", stem_width=4, cells_per_stage=1)
+
+
+@pytest.fixture
+def evaluator(space, batch):
+    return InProcessEvaluator(space, batch, CONFIG)
+
+
+def test_the_scores_are_those_of_the_library(evaluator, space, batch):
+    found = evaluator.evaluate(CELL)
+    model = space.build(CELL, num_classes=batch.num_classes, seed=3)
+    scores = wrcor_ext.score(model, batch.images, batch.labels, proxies=("wrcor", "naswot"), tail=2)
+    assert found.scores == {name: result.value for name, result in scores.items()}
+    assert found.status == "ok"
+    assert found.reason is None
+    assert found.seconds > 0
+
+
+def test_the_cost_is_that_of_the_network_that_is_scored(evaluator, space, batch):
+    model = space.build(CELL, num_classes=batch.num_classes)
+    assert evaluator.cost(CELL).params == sum(parameter.numel() for parameter in model.parameters())
+
+
+def test_global_random_state_does_not_matter_and_is_kept(evaluator):
+    torch.manual_seed(1)
+    first = evaluator.evaluate(CELL).scores
+    torch.manual_seed(2)
+    before = torch.get_rng_state()
+    assert evaluator.evaluate(CELL).scores == first
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (RuntimeError("sizes do\nnot match"), "RuntimeError: sizes do not match"),
+        (InputError("no activation"), "InputError: no activation"),
+    ],
+)
+def test_a_network_that_cannot_run_fails_alone(evaluator, monkeypatch, error, reason):
+    def broken(*args, **kwargs):
+        raise error
+
+    monkeypatch.setattr(evaluators, "score", broken)
+    found = evaluator.evaluate(CELL)
+    assert (found.status, found.reason) == ("failed", reason)
+    assert found.scores == {"wrcor": None, "naswot": None}
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), BackendError("no CUDA"), TypeError("a defect")])
+def test_what_is_not_the_candidates_fault_is_raised(evaluator, monkeypatch, error):
+    def broken(*args, **kwargs):
+        raise error
+
+    monkeypatch.setattr(evaluators, "score", broken)
+    with pytest.raises(type(error)):
+        evaluator.evaluate(CELL)
+
+
+def test_a_degenerate_objective_has_no_value_but_a_reason(space, batch):
+    constant = data.Batch(torch.zeros_like(batch.images), batch.labels, batch.num_classes, "zeros", "0")
+    found = InProcessEvaluator(space, constant, CONFIG).evaluate(CELL)
+    assert found.status == "degenerate"
+    assert found.scores["wrcor"] is None
+    assert "wrcor degenerate: no response with variance" in found.reason

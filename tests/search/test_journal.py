@@ -1,0 +1,155 @@
+"""The journal: what was committed comes back, and nothing else is taken for a journal."""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import replace
+
+import pytest
+from helpers.trials import trial
+
+from wrcor_ext.errors import InputError, WrcorError
+from wrcor_ext.search import journal as journals
+from wrcor_ext.search.journal import Journal, read_record
+from wrcor_ext.spaces import Cost
+
+RECORD = {"config": {"seed": 3, "proxies": ["wrcor"]}, "environment": {"torch": "2"}}
+
+
+@pytest.fixture
+def journal(tmp_path):
+    opened = Journal(tmp_path / "trials.sqlite")
+    opened.create(RECORD)
+    yield opened
+    opened.close()
+
+
+def test_trials_come_back_exactly(journal):
+    # 0.1 + 0.2 has no short decimal form; None must not become NaN or 0.
+    trials = [trial(0, 0.1 + 0.2), trial(1, None), trial(2, -7.0), trial(2, -7.0).repeated(3, "arch 3", Cost(11, 21))]
+    for number, one in enumerate(trials):
+        journal.append(one, {"n": number, "big": 2**100})
+    assert list(journal.trials()) == trials
+    assert journal.count() == 4
+    assert journal.strategy_state() == {"n": 3, "big": 2**100}
+    assert journal.record() == RECORD
+    assert journal.status_counts() == {"failed": 1, "ok": 3}
+    assert journal.commonest_reason() == "RuntimeError: no"
+
+
+def test_it_survives_closing(journal):
+    journal.append(trial(0), {"n": 0})
+    journal.close()
+    again = Journal(journal.path)
+    assert not again.is_new
+    assert list(again.trials()) == [trial(0)]
+    again.close()
+
+
+def test_the_best_are_sorted_without_duplicates_and_earlier_first(journal):
+    for one in [
+        trial(0, 1.0),
+        trial(1, None),
+        trial(2, 5.0),
+        trial(3, 5.0),
+        trial(2, 5.0).repeated(4, "x", Cost(1, 1)),
+    ]:
+        journal.append(one, {})
+    assert [one.trial for one in journal.best(5)] == [2, 3, 0]
+    assert [one.trial for one in journal.best(2)] == [2, 3]
+
+
+def test_a_key_finds_the_trial_that_scored_it(journal):
+    journal.append(trial(0), {})
+    journal.append(trial(0).repeated(1, "other form", Cost(1, 1)), {})
+    assert journal.scored("key 0") == trial(0)
+    assert journal.scored("key 1") is None
+
+
+def test_a_trial_and_its_strategy_state_are_committed_together_or_not_at_all(journal):
+    journal.append(trial(0), {"n": 0})
+    with pytest.raises(TypeError):
+        journal.append(trial(1), {"n": object()})  # no JSON: fails after the trial was inserted
+    with pytest.raises(WrcorError, match="UNIQUE constraint failed"):
+        journal.append(trial(0), {"n": 1})
+    assert journal.count() == 1
+    assert journal.strategy_state() == {"n": 0}
+    journal.append(trial(1), {"n": 1})
+    assert journal.count() == 2
+
+
+def prints(tmp_path, name, trials, state):
+    journal = Journal(tmp_path / name)
+    journal.create(RECORD)
+    for one in trials:
+        journal.append(one, state)
+    fingerprint = journal.fingerprint()
+    journal.close()
+    return fingerprint
+
+
+def test_the_fingerprint_sees_everything_but_the_timing(tmp_path):
+    base = trial(0)
+    reference = prints(tmp_path, "reference", [base], {"n": 1})
+    slower = replace(base, evaluation=replace(base.evaluation, seconds=99.0))
+    assert prints(tmp_path, "slower", [slower], {"n": 1}) == reference
+    evaluation = base.evaluation
+    others = [
+        replace(base, architecture="other"),
+        replace(base, key="other"),
+        replace(base, cost=Cost(11, 20)),
+        replace(base, cost=Cost(10, 21)),
+        replace(base, duplicate_of=0),
+        replace(base, trial=1),
+        replace(base, evaluation=replace(evaluation, status="degenerate")),
+        replace(base, evaluation=replace(evaluation, reason="why")),
+        replace(base, evaluation=replace(evaluation, scores={"wrcor": 1.5 + 2**-50, "naswot": 0.1})),
+    ]
+    found = {prints(tmp_path, f"other{number}", [one], {"n": 1}) for number, one in enumerate(others)}
+    found |= {prints(tmp_path, "state", [base], {"n": 2}), prints(tmp_path, "more", [base, trial(1)], {"n": 1})}
+    assert len(found) == len(others) + 2
+    assert reference not in found
+
+
+def test_a_file_of_another_program_is_refused_and_untouched(tmp_path):
+    path = tmp_path / "trials.sqlite"
+    path.write_bytes(b"not a database, but long enough to be taken for one" * 40)
+    before = path.read_bytes()
+    with pytest.raises(InputError, match="is no search journal"):
+        Journal(path)
+    assert path.read_bytes() == before
+
+
+def test_another_sqlite_file_is_refused_and_untouched(tmp_path):
+    path = tmp_path / "trials.sqlite"
+    with sqlite3.connect(path) as db:
+        db.execute("CREATE TABLE theirs (a)")
+    db.close()
+    before = path.read_bytes()
+    with pytest.raises(InputError, match="another SQLite file"):
+        Journal(path)
+    assert path.read_bytes() == before
+    assert read_record(path) is None
+
+
+def test_a_journal_of_another_version_is_refused(journal):
+    journal.close()
+    with sqlite3.connect(journal.path) as db:
+        db.execute(f"PRAGMA user_version={journals.SCHEMA_VERSION + 1}")
+    db.close()
+    with pytest.raises(InputError, match="journal version 2, this release reads version 1"):
+        Journal(journal.path)
+
+
+def test_a_file_that_a_killed_process_left_empty_is_new(tmp_path):
+    path = tmp_path / "trials.sqlite"
+    path.touch()
+    journal = Journal(path)
+    assert journal.is_new
+    journal.close()
+
+
+def test_a_record_can_be_read_while_the_journal_is_in_use(journal):
+    assert read_record(journal.path) == RECORD
+    assert read_record(journal.path.with_name("missing")) is None
+    assert not journal.path.with_name("missing").exists()
