@@ -119,8 +119,16 @@ def test_the_seed_decides_the_run(tiny, strategy):
 def test_yaml_gives_the_run_that_flags_give(tiny):
     assert main([*tiny, "--budget", "10", "--no-augment", "--out", "flags"]) == 0
     options = {
-        "stem_width": 4, "cells_per_stage": 1, "image_size": 8, "batch_size": 6, "dataset": "noise",
-        "population_size": 6, "tournament_size": 3, "budget": 10, "augment": False, "out": "yaml",
+        "stem_width": 4,
+        "cells_per_stage": 1,
+        "image_size": 8,
+        "batch_size": 6,
+        "dataset": "noise",
+        "population_size": 6,
+        "tournament_size": 3,
+        "budget": 10,
+        "augment": False,
+        "out": "yaml",
     }
     Path("options.yaml").write_text(yaml.safe_dump(options))
     assert main(["--config", "options.yaml"]) == 0

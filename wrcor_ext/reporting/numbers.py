@@ -34,7 +34,7 @@ def score(value: float | None) -> str:
 
 def duration(seconds: float) -> str:
     """Seconds as "48 s", "3 min 20 s" or "2 h 05 min"."""
-    if seconds < 60:
+    if seconds < 59.5:
         return f"{seconds:.0f} s" if seconds >= 10 else f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     if minutes < 60:

@@ -110,7 +110,7 @@ class Report:
             return ""
         score_axis = _score_axis([value for _, value in scored], self.objective)
         hidden = sum(value < score_axis.low for _, value in scored)
-        note = f"<p>{hidden} low scores lie below the charts.</p>" if hidden else ""
+        note = f"<p>Scores below the charts: {hidden}.</p>" if hidden else ""
         over_time = chart(
             Axis.over([c.trial for c, _ in scored], "trial", lambda value: f"{value:.0f}"),
             score_axis,
