@@ -35,6 +35,7 @@ def folder(tmp_path, rng):
 def test_files_and_labels_are_those_of_image_folder(folder):
     datasets = pytest.importorskip("torchvision.datasets")
     (folder / ".cache").rmdir()  # which torchvision takes for a class
+    (folder / "cat" / "linked").symlink_to(folder / "zebra" / "deep")
     files, classes = index(folder)
     expected = datasets.ImageFolder(folder)
     assert classes == expected.classes == ["Ant", "cat", "zebra"]
