@@ -160,7 +160,7 @@ def _faults(arch: Architecture) -> Iterator[Fault]:
             if not _allowed(value, allowed):
                 yield _not_allowed(part, field, value, allowed)
         if block.in_width != before:
-            before_name = part_name(part - 1)
+            before_name = "the stem" if part == 1 else part_name(part - 1)
             yield Fault(part, "input width", f"{block.in_width} is not {before}, the output width of {before_name}")
         before = block.out_width
         strided += block.stride == 2

@@ -122,7 +122,7 @@ class _Reader:
 
     def _skip(self, literal: str, part: int) -> None:
         if not self._text.startswith(literal, self._at):
-            found = quoted(self._text[self._at : self._at + max(12, len(literal))])
+            found = quoted(self._text[self._at : self._at + len(literal)])
             raise self.malformed(self._at, f"{part_name(part)}: {found} in place of {literal!r}")
         self._at += len(literal)
 
