@@ -4,17 +4,28 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
+from itertools import product
 from typing import Any
 
 from wrcor_ext.errors import InputError
-from wrcor_ext.spaces.nasbench101_graph import MAX_EDGES, MAX_VERTICES, MIN_VERTICES, edge_count, pack, unpack
+from wrcor_ext.spaces.nasbench101_graph import (
+    LABEL_SHIFT,
+    MAX_EDGES,
+    MAX_VERTICES,
+    MIN_VERTICES,
+    VERTEX_SHIFT,
+    edge_bit,
+    edge_count,
+    unpack,
+)
 from wrcor_ext.spaces.nasbench101_native import graph
 from wrcor_ext.spaces.quoting import quoted
 
 INPUT, OUTPUT = "input", "output"
 OPS = ("conv3x3-bn-relu", "conv1x1-bn-relu", "maxpool3x3")
 SIZE = 423_624
+_LABELS = {op: label for label, op in enumerate(OPS)}
 
 # Longer texts are no cell: an indented one of seven vertices takes some 1,500 characters.
 _MAX_TEXT = 10_000
@@ -54,7 +65,9 @@ def parse_cell(text: str) -> Cell:
     if not isinstance(value, dict) or sorted(value) != ["matrix", "ops"]:
         raise _malformed(text, 'it is not an object {"matrix": [...], "ops": [...]} with these two names')
     try:
-        return decode(_encode(_tuples(value["matrix"]), _tuples(value["ops"])))
+        matrix = _tuples(value["matrix"])
+        _explain_matrix(matrix)  # first: true and 1.0 equal 1, but are not what the text has to say
+        return decode(_encode(matrix, _tuples(value["ops"])))
     except _NotACell as error:
         raise _malformed(text, str(error)) from None
 
@@ -98,6 +111,53 @@ class _NotACell(Exception):  # noqa: N818
 
 def _encode(matrix: Any, ops: Any) -> int:
     """The pruned code of a matrix (tuples of integers) and its operations; anything else raises `_NotACell`."""
+    try:
+        if not (isinstance(matrix, tuple) and isinstance(ops, tuple)):
+            raise TypeError
+        rows = _row_codes(len(matrix))
+        code = len(matrix) << VERTEX_SHIFT
+        for source in range(len(matrix)):
+            code |= rows[source][matrix[source]]
+        if len(ops) != len(matrix) or ops[0] != INPUT or ops[-1] != OUTPUT:
+            raise KeyError
+        for position, op in enumerate(ops[1:-1]):
+            code |= _LABELS[op] << (LABEL_SHIFT + 2 * position)
+    except (KeyError, TypeError):  # not among what is allowed, or not even hashable
+        _explain_matrix(matrix)
+        _explain_ops(ops, len(matrix))
+        raise
+    pruned = graph.prune(code)
+    if pruned == 0:
+        raise _NotACell(f"matrix is disconnected: no path leads from vertex 0, the input, to vertex {len(matrix) - 1}")
+    if edge_count(pruned) > MAX_EDGES:
+        raise _NotACell(
+            f"matrix has {edge_count(pruned)} edges on paths from input to output, at most {MAX_EDGES} are allowed"
+        )
+    return pruned
+
+
+@cache
+def _row_codes(vertices: int) -> tuple[dict[tuple[int, ...], int], ...]:
+    """For each row of a matrix all that it may be, with their edges as bits of a code.
+
+    Raises:
+        KeyError: for a number of vertices that no cell has.
+    """
+    if not MIN_VERTICES <= vertices <= MAX_VERTICES:
+        raise KeyError(vertices)
+    rows = []
+    for source in range(vertices):
+        upper = product((0, 1), repeat=vertices - source - 1)
+        codes = {}
+        for entries in upper:
+            row = (0,) * (source + 1) + entries
+            codes[row] = sum(entry << edge_bit(source, target) for target, entry in enumerate(row) if entry)
+        rows.append(codes)
+    return tuple(rows)
+
+
+def _explain_matrix(matrix: Any) -> None:
+    """Raises `_NotACell` for the first fault of a matrix, if there is one."""
     if not isinstance(matrix, tuple):
         raise _NotACell(f"matrix is {quoted(matrix)}, not rows of 0 and 1")
     vertices = len(matrix)
@@ -114,20 +174,10 @@ def _encode(matrix: Any, ops: Any) -> int:
                     f"matrix[{source}][{target}] is 1, but edges lead from a lower to a higher vertex: "
                     "the matrix is upper triangular, without a cycle"
                 )
-    labels = _labels(ops, vertices)
-    sources = [sum(matrix[source][target] << source for source in range(target)) for target in range(vertices)]
-    code = graph.prune(pack(sources, labels))
-    if code == 0:
-        raise _NotACell(f"matrix is disconnected: no path leads from vertex 0, the input, to vertex {vertices - 1}")
-    if edge_count(code) > MAX_EDGES:
-        raise _NotACell(
-            f"matrix has {edge_count(code)} edges on paths from input to output, at most {MAX_EDGES} are allowed"
-        )
-    return code
 
 
-def _labels(ops: Any, vertices: int) -> list[int]:
-    """The operations of the inner vertices as indices."""
+def _explain_ops(ops: Any, vertices: int) -> None:
+    """Raises `_NotACell` for the first fault of the operations, if there is one."""
     if not isinstance(ops, tuple) or len(ops) != vertices:
         raise _NotACell(f"ops is {quoted(ops)}, not {vertices} names, one for each row of the matrix")
     for vertex, op in enumerate(ops):
@@ -135,7 +185,6 @@ def _labels(ops: Any, vertices: int) -> list[int]:
         allowed = place.get(vertex, OPS)
         if op not in allowed:
             raise _NotACell(f"unknown operation ops[{vertex}]={quoted(op)}, allowed there: {', '.join(allowed)}")
-    return [OPS.index(op) for op in ops[1:-1]]
 
 
 def _tuples(value: object) -> object:
