@@ -139,6 +139,21 @@ def test_limits_count_the_classifier_of_the_space():
     assert small.cost(arch) == SPACE.cost(arch, num_classes=1)
 
 
+def test_a_resolution_can_be_fixed():
+    space = MobileNetV2(resolution=64)
+    rng = np.random.default_rng(10)
+    limits = Limits(flops=30e6)
+    assert space.default_image_size == 64
+    for arch in (space.sample(rng), space.sample(rng, limits=limits)):
+        assert arch.resolution == 64
+        assert space.mutate(arch, rng).resolution == 64
+    assert_in_ranges(replace(arch, resolution=192))
+    assert limits.admits(space.cost(arch))
+    for resolution in (0, 60, 2048, "64"):
+        with pytest.raises(InputError, match=f"resolution={resolution!r} is not a"):
+            MobileNetV2(resolution=resolution)
+
+
 def test_impossible_limits_name_the_smallest_cost_seen():
     with pytest.raises(InputError) as error:
         SPACE.sample(np.random.default_rng(8), limits=Limits(flops=1e6))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from wrcor_ext.errors import InputError
 from wrcor_ext.spaces import mobilenetv2_draw
 from wrcor_ext.spaces.base import Cost, Counting, Limits, Space, draw_within, require_count
-from wrcor_ext.spaces.mobilenetv2_arch import Architecture, check_architecture
+from wrcor_ext.spaces.mobilenetv2_arch import VALID_RESOLUTIONS, Architecture, check_architecture
 from wrcor_ext.spaces.mobilenetv2_cost import network_cost
 from wrcor_ext.spaces.mobilenetv2_published import PUBLISHED
 from wrcor_ext.spaces.mobilenetv2_text import DEFAULT_RESOLUTION, format_architecture, parse_architecture
@@ -31,17 +31,24 @@ class MobileNetV2(Space[Architecture]):
 
     Args:
         num_classes: width of the classifier.
+        resolution: gives all that `sample` and `mutate` return this resolution, a multiple of 32 from 32 to 1024;
+            None draws resolutions.
 
     Raises:
         InputError: for an option out of range.
     """
 
     size = None
-    default_image_size = DEFAULT_RESOLUTION
 
-    def __init__(self, *, num_classes: int = 1000) -> None:
+    def __init__(self, *, num_classes: int = 1000, resolution: int | None = None) -> None:
         require_count("num_classes", num_classes)
+        if resolution is not None:
+            require_count("resolution", resolution)
+            if resolution not in VALID_RESOLUTIONS:
+                raise InputError(f"resolution={resolution} is not a multiple of 32 from 32 to 1024")
         self.default_num_classes = num_classes
+        self.default_image_size = resolution or DEFAULT_RESOLUTION
+        self._resolution = resolution
 
     @property
     def published(self) -> tuple[str, ...]:
@@ -54,7 +61,7 @@ class MobileNetV2(Space[Architecture]):
         Raises:
             InputError: if none within the limits was found; it names the smallest costs seen.
         """
-        return mobilenetv2_draw.sample(rng, limits, self.default_num_classes)
+        return mobilenetv2_draw.sample(rng, limits, num_classes=self.default_num_classes, resolution=self._resolution)
 
     def mutate(self, arch: Architecture, rng: np.random.Generator, *, limits: Limits | None = None) -> Architecture:
         """An architecture with one block and the resolution drawn anew, within their ranges and the limits.
@@ -66,7 +73,9 @@ class MobileNetV2(Space[Architecture]):
             InputError: if none within the limits was found; it names the smallest costs seen.
         """
         check_architecture(arch)
-        return draw_within(lambda: mobilenetv2_draw.neighbour(arch, rng), self._cost, limits)
+        return draw_within(
+            lambda: mobilenetv2_draw.neighbour(arch, rng, resolution=self._resolution), self._cost, limits
+        )
 
     def parse(self, text: str) -> Architecture:
         """The architecture of a text or a published name; without `@` and a resolution, the name's own or 224.

@@ -40,7 +40,7 @@ LAYERS = ((1, 2), (2, 3), (2, 3), (2, 3, 4), (2, 3, 4, 5, 6), (2, 3, 4, 5, 6), (
 
 # What is valid: bounds that keep a mistyped digit from asking for terabytes.
 _WIDTH = range(8, 4097, 8)
-_RESOLUTION = range(32, 1025, 32)  # five halvings end at a whole number of pixels
+VALID_RESOLUTIONS = range(32, 1025, 32)  # five halvings end at a whole number of pixels
 
 # The fields of a block in the order of its text, and their valid values.
 FIELDS: tuple[tuple[str, Sequence[int]], ...] = (
@@ -170,8 +170,8 @@ def _faults(arch: Architecture) -> Iterator[Fault]:
         yield Fault(BLOCKS, "stride", f"2 is in {strided} blocks up to here: exactly {STRIDED_BLOCKS} have it")
     if not _allowed(arch.head, _WIDTH):
         yield _not_allowed(BLOCKS + 1, "output width", arch.head, _WIDTH)
-    if not _allowed(arch.resolution, _RESOLUTION):
-        yield _not_allowed(BLOCKS + 2, "resolution", arch.resolution, _RESOLUTION)
+    if not _allowed(arch.resolution, VALID_RESOLUTIONS):
+        yield _not_allowed(BLOCKS + 2, "resolution", arch.resolution, VALID_RESOLUTIONS)
 
 
 def _allowed(value: object, values: Sequence[int]) -> bool:

@@ -83,10 +83,12 @@ class Draws:
     resolutions: Ints
 
     @classmethod
-    def random(cls, rng: np.random.Generator, count: int) -> Draws:
-        """`count` networks, every choice uniform and independent of the others."""
+    def random(cls, rng: np.random.Generator, count: int, resolution: int | None = None) -> Draws:
+        """`count` networks, every choice uniform and independent of the others, but a resolution that is given."""
         values = _VALUES[_COLUMNS, rng.integers(_COUNTS, size=(count, len(_COUNTS)))]
         widths, bottlenecks, layers, expansions, kernels, resolutions, strides = np.split(values, _BORDERS, axis=1)
+        if resolution is not None:
+            resolutions[:] = resolution
         return cls(widths, bottlenecks, layers, expansions, kernels, _STRIDES[strides[:, 0]], resolutions)
 
     def costs(self, num_classes: int) -> tuple[Ints, Ints]:
@@ -113,19 +115,21 @@ class Draws:
         )
 
 
-def sample(rng: np.random.Generator, limits: Limits | None, num_classes: int) -> Architecture:
-    """A random architecture within the ranges, uniform over those within the limits.
+def sample(
+    rng: np.random.Generator, limits: Limits | None, *, num_classes: int, resolution: int | None = None
+) -> Architecture:
+    """A random architecture within the ranges, or of the given resolution; uniform over those within the limits.
 
     Raises:
         InputError: if `MAX_DRAWS` draws had none within the limits; it names the smallest costs seen.
     """
     if limits is None or (limits.flops is None and limits.params is None):
-        return Draws.random(rng, 1).architecture(0)
+        return Draws.random(rng, 1, resolution).architecture(0)
     most_flops, most_params = (np.inf if bound is None else bound for bound in (limits.flops, limits.params))
     drawn, batch = 0, _FIRST_BATCH
     least_flops, least_params = np.inf, np.inf
     while drawn < MAX_DRAWS:
-        draws = Draws.random(rng, batch)
+        draws = Draws.random(rng, batch, resolution)
         flops, params = draws.costs(num_classes)
         admitted = (flops <= most_flops) & (params <= most_params)
         first = int(admitted.argmax())
@@ -140,8 +144,8 @@ def sample(rng: np.random.Generator, limits: Limits | None, num_classes: int) ->
     )
 
 
-def neighbour(arch: Architecture, rng: np.random.Generator) -> Architecture:
-    """`arch` with one block, or the head, and the resolution drawn anew; never `arch` itself.
+def neighbour(arch: Architecture, rng: np.random.Generator, *, resolution: int | None = None) -> Architecture:
+    """`arch` with one block, or the head, and the resolution unless it is given, drawn anew; never `arch` itself.
 
     Of a block: expansion, kernel, input width, bottleneck and layers; of the head: both widths. The output width of
     the part before follows. Strides stay.
@@ -165,7 +169,8 @@ def neighbour(arch: Architecture, rng: np.random.Generator) -> Architecture:
                 bottleneck=_choice(rng, BOTTLENECKS[part]),
                 layers=_choice(rng, LAYERS[part]),
             )
-        child = Architecture(stem, tuple(blocks), head, _choice(rng, RESOLUTIONS))
+        side = _choice(rng, RESOLUTIONS) if resolution is None else resolution
+        child = Architecture(stem, tuple(blocks), head, side)
         if child != arch:
             return child
 
