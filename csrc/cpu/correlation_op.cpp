@@ -92,7 +92,7 @@ Tensor response_correlation(const Tensor& x) {
   double* out = result.mutable_data_ptr<double>();
   for (int64_t i = 0; i < n; ++i) {
     for (int64_t j = i; j < n; ++j) {
-      const double value = clip(moments.gram[i * moments.padded + j] * inverse[i] * inverse[j]);
+      const double value = clip(moments.gram[i * moments.padded + j] * (inverse[i] * inverse[j]));
       out[i * n + j] = value;
       out[j * n + i] = value;
     }
@@ -112,7 +112,7 @@ void accumulate_correlation(const Tensor& k, const Tensor& x, double weight, con
   double* out = k.mutable_data_ptr<double>();
   for (int64_t i = 0; i < n; ++i) {
     for (int64_t j = i; j < n; ++j) {
-      const double value = weight * std::fabs(clip(moments.gram[i * moments.padded + j] * inverse[i] * inverse[j]));
+      const double value = weight * std::fabs(clip(moments.gram[i * moments.padded + j] * (inverse[i] * inverse[j])));
       out[i * n + j] += value;
       if (j != i) out[j * n + i] += value;
     }

@@ -53,25 +53,27 @@ inline void merge_row(Moments& total, int64_t i, int exponent, double centre, do
 
 // total.gram becomes, in the common scale, total + part - residual residual^T / count + weight shift shift^T, where
 // weight = total.count * count / (total.count + count). Then adds the counts. `gram` is the part's, [padded, padded].
+// Each term is symmetric in i and j bit for bit: equal rows end up with equal entries.
 template <typename C>
 inline void merge_gram(Moments& total, const C* gram, int64_t count, const MergeScratch& scratch) {
   const int64_t padded = total.padded;
   const double before = static_cast<double>(total.count), added = static_cast<double>(count);
   const double weight = before * added / (before + added);
+  const double inverse = 1.0 / added;
   for (int64_t i = 0; i < padded; ++i) {
-    const double keep = scratch.keep[i], take = scratch.take[i];
-    const double shift = weight * scratch.shift[i], residual = scratch.residual[i] / added;
+    const double keep = scratch.keep[i], take = scratch.take[i], shift = scratch.shift[i];
+    const double residual = scratch.residual[i];
     double* out = total.gram + i * padded;
     const C* in = gram + i * padded;
     const int64_t start = i / kRowPadding * kRowPadding;
     if (total.count == 0) {
       for (int64_t j = start; j < padded; ++j) {
-        out[j] = static_cast<double>(in[j]) * (take * scratch.take[j]) - residual * scratch.residual[j];
+        out[j] = static_cast<double>(in[j]) * (take * scratch.take[j]) - inverse * (residual * scratch.residual[j]);
       }
     } else {
       for (int64_t j = start; j < padded; ++j) {
         out[j] = out[j] * (keep * scratch.keep[j]) + static_cast<double>(in[j]) * (take * scratch.take[j]) +
-                 (shift * scratch.shift[j] - residual * scratch.residual[j]);
+                 (weight * (shift * scratch.shift[j]) - inverse * (residual * scratch.residual[j]));
       }
     }
   }

@@ -20,6 +20,7 @@ from wrcor_ext.errors import BackendError, InputError
 CPU_LIBRARY = Path(__file__).resolve().parent.parent / "_C.so"
 CUDA_LIBRARY = CPU_LIBRARY.with_name("_C_cuda.so")
 REQUIRE_VARIABLE = "WRCOR_EXT_REQUIRE"
+ISA_VARIABLE = "WRCOR_EXT_ISA"
 
 
 @dataclass(frozen=True)
@@ -96,6 +97,10 @@ def _load() -> _State:
         # Built for another platform or against a torch that lacks a symbol: the reference still answers.
         return _State(None, f"the compiled library {CPU_LIBRARY.name} does not load: {error}.")
     compiled = tuple(_text(handle, "wrcor_ext_instruction_sets").split(","))
+    wanted = os.environ.get(ISA_VARIABLE, compiled[0])
+    if wanted not in compiled:
+        choices = ", ".join(repr(name) for name in compiled[:-1]) + f" or {compiled[-1]!r}"
+        raise InputError(f"{ISA_VARIABLE} must be {choices}, not {wanted!r}.")
     in_use = _text(handle, "wrcor_ext_instruction_set")
     return _State(NativeLibrary(str(CPU_LIBRARY), compiled, in_use), f"{CPU_LIBRARY.name} is loaded ({in_use}).")
 

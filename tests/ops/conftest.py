@@ -1,0 +1,48 @@
+"""Fixtures of the op tests: the two backends behind one interface, and an oracle that shares no code with them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+import torch
+
+from wrcor_ext import ops
+from wrcor_ext.ops import reference
+
+
+@pytest.fixture(params=["native", "torch"])
+def backend(request):
+    """The module that answers: compiled kernels behind the public functions, or their pure-torch twins."""
+    if request.param == "torch":
+        return reference
+    if ops.native_library() is None:
+        pytest.skip(ops.native_reason())
+    return ops
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture
+def oracle():
+    """numpy.corrcoef in float64, with NaN where a row has no variance or holds a NaN or an infinity."""
+
+    def correlation(x: torch.Tensor) -> np.ndarray:
+        rows = x.reshape(x.shape[0], -1).double().numpy()
+        undefined = np.array([not np.isfinite(row).all() or (row == row[0]).all() for row in rows])
+        result = np.full((len(rows), len(rows)), np.nan)
+        kept = np.flatnonzero(~undefined)
+        if len(kept):
+            # Correlation ignores scale: bring each row near one, so that numpy's own squares stay in range.
+            scaled = [np.ldexp(row, -int(np.frexp(np.abs(row).max())[1])) for row in rows[kept]]
+            result[np.ix_(kept, kept)] = np.corrcoef(np.array(scaled))
+        return result
+
+    return correlation

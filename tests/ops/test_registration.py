@@ -1,0 +1,234 @@
+"""Schemas, fakes, messages, fall back, environment variables: everything about the ops but their numbers."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from wrcor_ext import ops
+from wrcor_ext.errors import InputError
+from wrcor_ext.ops import native, reference
+
+needs_native = pytest.mark.skipif(ops.native_library() is None, reason=ops.native_reason())
+PACKAGE = Path(ops.__file__).parent.parent
+
+
+def zeros(*shape: int, dtype: torch.dtype = torch.float32) -> torch.Tensor:
+    return torch.zeros(shape, dtype=dtype)
+
+
+def accumulator(n: int) -> tuple[torch.Tensor, torch.Tensor]:
+    return zeros(n, n, dtype=torch.float64), zeros(2, dtype=torch.int64)
+
+
+@pytest.mark.parametrize("shape", [(3, 5), (4, 2, 3, 5)])
+def test_opcheck(shape):
+    k, counts = accumulator(shape[0])
+    x = torch.randn(shape)
+    torch.library.opcheck(torch.ops.wrcor_ext.response_correlation.default, (x,))
+    torch.library.opcheck(torch.ops.wrcor_ext.accumulate_correlation.default, (k, x, 2.0, counts))
+    torch.library.opcheck(torch.ops.wrcor_ext.accumulate_hamming.default, (k, x, 2.0, counts))
+    torch.library.opcheck(torch.ops.wrcor_ext.slogdet.default, (torch.randn(2, 3, 3, dtype=torch.float64),))
+
+
+BAD_RESPONSES = {
+    "x must be float32, float64, float16 or bfloat16, not int64.": zeros(3, 4, dtype=torch.int64),
+    "x must be float32, float64, float16 or bfloat16, not complex64.": zeros(3, 4, dtype=torch.complex64),
+    "x must have at least 2 dimensions [N, ...], not 0.": zeros(),
+    "x must have at least 2 dimensions [N, ...], not 1.": zeros(7),
+    "x must have 1 to 512 rows, not 0.": zeros(0, 4),
+    "x must have 1 to 512 rows, not 513.": zeros(513, 4),
+    "x must have at least one feature in each row, not shape [3, 0, 2].": zeros(3, 0, 2),
+}
+
+GOOD_K, GOOD_COUNTS = accumulator(3)
+BAD_ACCUMULATORS = {
+    "k must be float64, not float32.": (zeros(3, 3), GOOD_COUNTS),
+    "k must have shape [3, 3] to match x, not [3, 4].": (zeros(3, 4, dtype=torch.float64), GOOD_COUNTS),
+    "k must have shape [3, 3] to match x, not [9].": (zeros(9, dtype=torch.float64), GOOD_COUNTS),
+    "k must be contiguous.": (torch.arange(9.0, dtype=torch.float64).reshape(3, 3).T, GOOD_COUNTS),
+    "counts must be int64, not int32.": (GOOD_K, zeros(2, dtype=torch.int32)),
+    "counts must have shape [2], not [3].": (GOOD_K, zeros(3, dtype=torch.int64)),
+    "counts must be contiguous.": (GOOD_K, zeros(4, dtype=torch.int64)[::2]),
+}
+
+BAD_MATRICES = {
+    "k must be float64, not float32.": zeros(3, 3),
+    "k must have shape [..., N, N], not [2, 3].": zeros(2, 3, dtype=torch.float64),
+    "k must have shape [..., N, N], not [4].": zeros(4, dtype=torch.float64),
+    "k must have 1 to 512 rows, not 0.": zeros(0, 0, dtype=torch.float64),
+    "k must have 1 to 512 rows, not 600.": zeros(600, 600, dtype=torch.float64),
+}
+
+CALLS = (
+    [("response_correlation", (x,), message) for message, x in BAD_RESPONSES.items()]
+    + [("accumulate_hamming", (GOOD_K, x, 1.0, GOOD_COUNTS), message) for message, x in BAD_RESPONSES.items()]
+    + [
+        ("accumulate_correlation", (k, zeros(3, 4), 1.0, counts), message)
+        for message, (k, counts) in BAD_ACCUMULATORS.items()
+    ]
+    + [("slogdet", (k,), message) for message, k in BAD_MATRICES.items()]
+)
+
+
+@pytest.mark.parametrize(("name", "arguments", "message"), CALLS)
+def test_bad_input_gets_the_same_sentence_everywhere(name, arguments, message):
+    for module in (ops, reference):
+        with pytest.raises(InputError) as error:
+            getattr(module, name)(*arguments)
+        assert str(error.value) == message
+    # The op itself: C++ raises a plain RuntimeError, the reference an InputError.
+    with pytest.raises((RuntimeError, InputError)) as error:
+        getattr(torch.ops.wrcor_ext, name)(*arguments)
+    assert str(error.value).splitlines()[0] == message
+
+
+@pytest.mark.parametrize(("name", "arguments", "message"), CALLS)
+def test_the_fake_checks_the_same(name, arguments, message):
+    mode = torch._subclasses.FakeTensorMode()
+    fakes = [mode.from_tensor(a) if isinstance(a, torch.Tensor) else a for a in arguments]
+    with mode, pytest.raises(InputError) as error:
+        getattr(torch.ops.wrcor_ext, name)(*fakes)
+    assert str(error.value) == message
+
+
+def test_shapes_on_the_meta_device():
+    x = torch.empty(6, 2, 3, device="meta", dtype=torch.bfloat16)
+    result = torch.ops.wrcor_ext.response_correlation(x)
+    assert (result.shape, result.dtype, result.device.type) == ((6, 6), torch.float64, "meta")
+    sign, logabsdet = torch.ops.wrcor_ext.slogdet(torch.empty(4, 6, 6, device="meta", dtype=torch.float64))
+    assert sign.shape == logabsdet.shape == (4,)
+
+
+def test_backends_tell_who_answers():
+    report = {(entry.op, entry.device): entry for entry in ops.backends()}
+    assert {op for op, _ in report} == {
+        "response_correlation", "accumulate_correlation", "accumulate_hamming", "slogdet",
+    }  # fmt: skip
+    expected = "torch" if ops.native_library() is None else "native"
+    assert {entry.backend for entry in report.values() if entry.device == "cpu"} == {expected}
+    assert {entry.backend for entry in report.values() if entry.device == "cuda"} == {"torch"}
+    assert all(entry.reason.endswith(".") for entry in report.values())
+
+
+def run(code: str, package: Path = PACKAGE, **environment: str) -> subprocess.CompletedProcess[str]:
+    clean = {key: value for key, value in os.environ.items() if not key.startswith("WRCOR_EXT_")}
+    return subprocess.run(
+        [sys.executable, "-c", f"import torch; torch.set_num_threads(1); from wrcor_ext import ops; {code}"],
+        env=clean | {"PYTHONPATH": str(package.parent)} | environment,
+        cwd=package.parent,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def uncompiled(tmp_path_factory):
+    """A copy of the package without its compiled library."""
+    package = tmp_path_factory.mktemp("uncompiled") / "wrcor_ext"
+    shutil.copytree(PACKAGE / "ops", package / "ops", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(PACKAGE / "errors.py", package)
+    (package / "__init__.py").touch()
+    return package
+
+
+def test_without_a_library_the_reference_answers_and_says_so_once(uncompiled):
+    done = run(
+        "[ops.response_correlation(torch.randn(3, 9)) for _ in range(3)]; print(ops.native_library())", uncompiled
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == "None"
+    assert (
+        done.stderr.count("wrcor_ext uses its slower pure-torch kernels: the compiled library _C.so was not built.")
+        == 1
+    )
+
+
+FORBIDDEN = """
+import os
+from wrcor_ext.errors import WrcorError
+x = torch.randn(3, 9)
+for required in ("native", "cuda", "fast"):
+    os.environ["WRCOR_EXT_REQUIRE"] = required
+    for call in (ops.response_correlation, torch.ops.wrcor_ext.response_correlation):
+        try:
+            call(x)
+        except WrcorError as error:
+            print(type(error).__name__, error)
+"""
+
+
+def test_falling_back_can_be_forbidden(uncompiled):
+    done = run(f"exec({FORBIDDEN!r})", uncompiled)
+    assert done.returncode == 0, done.stderr
+    expected = [
+        "BackendError WRCOR_EXT_REQUIRE=native, but the compiled library _C.so was not built.",
+        "BackendError WRCOR_EXT_REQUIRE=cuda, but this build has no CUDA library (_C_cuda.so).",
+        "InputError WRCOR_EXT_REQUIRE must be 'native' or 'cuda', not 'fast'.",
+    ]
+    assert done.stdout.splitlines() == [line for line in expected for _ in range(2)]
+    assert not done.stderr
+
+
+@needs_native
+def test_a_compiled_library_satisfies_the_requirement(monkeypatch):
+    monkeypatch.setenv("WRCOR_EXT_REQUIRE", "native")
+    assert ops.response_correlation(torch.randn(3, 9)).shape == (3, 3)
+
+
+def test_a_damaged_library_falls_back(uncompiled, tmp_path):
+    shutil.copytree(uncompiled, tmp_path / "wrcor_ext")
+    (tmp_path / "wrcor_ext" / "_C.so").write_bytes(b"not a library")
+    done = run("print(ops.native_reason())", tmp_path / "wrcor_ext")
+    assert done.returncode == 0, done.stderr
+    assert "_C.so does not load" in done.stdout
+
+
+COMPARE = """
+from wrcor_ext.ops import reference
+worst = 0.0
+for dtype in (torch.float32, torch.float64, torch.float16, torch.bfloat16):
+    for n, d in ((3, 33), (21, 5001), (64, 300)):
+        x = (torch.randn(n, d, generator=torch.Generator().manual_seed(d)) + 3).to(dtype)
+        error = (ops.response_correlation(x) - reference.response_correlation(x)).abs().max().item()
+        assert error < (1e-12 if dtype == torch.float64 else 2e-6), (dtype, n, d, error)
+        k, counts = torch.zeros(n, n, dtype=torch.float64), torch.zeros(2, dtype=torch.int64)
+        other = k.clone()
+        ops.accumulate_hamming(k, x, 1.0, counts)
+        reference.accumulate_hamming(other, x, 1.0, counts)
+        assert torch.equal(k, other)
+k = torch.randn(2, 33, 33, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+torch.testing.assert_close(ops.slogdet(k), reference.slogdet(k), rtol=1e-12, atol=1e-12)
+print(ops.native_library().instruction_set)
+"""
+
+
+@needs_native
+@pytest.mark.parametrize("isa", ["baseline", "avx2", "avx512"])
+def test_every_instruction_set(isa):
+    library = ops.native_library()
+    known = list(library.instruction_sets)
+    if isa not in known or known.index(isa) > known.index(library.instruction_set):
+        pytest.skip(f"this processor uses {library.instruction_set} at best")
+    done = run(f"exec({COMPARE!r})", WRCOR_EXT_ISA=isa)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == isa
+
+
+@needs_native
+def test_unknown_instruction_set_is_refused(monkeypatch):
+    monkeypatch.setenv("WRCOR_EXT_ISA", "mmx")
+    with pytest.raises(InputError, match=r"^WRCOR_EXT_ISA must be 'baseline'.*, not 'mmx'\.$"):
+        native.load()
+
+
+def test_import_loads_no_heavy_module():
+    done = run("import sys; print('torch._dynamo' in sys.modules, 'torch._inductor' in sys.modules)")
+    assert done.stdout.split() == ["False", "False"]
