@@ -109,6 +109,7 @@ def test_published_architectures_have_their_resolutions_and_survive_the_round_tr
         (TEXT.replace("(88,", "(80,"), "80,104", "block 5: input width 80 is not 88, the output width of block 4"),
         (TEXT.replace("(48,32", "(40,32"), "40,32", "block 1: input width 40 is not 48, the output width of the stem"),
         (TEXT.replace("(240,", "(248,"), "248,1264", "head: input width 248 is not allowed: allowed is 240"),
+        (TEXT.replace("152,240", "152,241"), "241", "block 7: output width 241 is not allowed"),
         (TEXT.replace("64,1,40", "64,3,40"), "3,40", "block 3: stride 3 is not allowed: allowed are 1, 2"),
         (TEXT.replace("64,1,40", "64,2,40"), "2,192,6", "block 6: stride 2 is one too many: exactly 4 blocks have it"),
         (TEXT.replace("152,2,", "152,1,"), "1,136,2", "block 7: stride 2 is in 3 blocks up to here: exactly 4 have it"),

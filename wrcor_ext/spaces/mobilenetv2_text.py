@@ -58,17 +58,18 @@ def parse_architecture(text: str) -> Architecture:
         )
     parts, resolution = PUBLISHED.get(name, (name, DEFAULT_RESOLUTION))
     reader = _Reader(f"{parts}{at}{rest}", given=text)
-    _, stem, _, _ = reader.convolution(_STEM, 0, {"input width": 3, "stride": 2, "number of layers": 1})
+    stem = reader.read(_STEM, 0)
     blocks = tuple(Block(*reader.read(_BLOCK, part)) for part in range(1, BLOCKS + 1))
-    c7 = blocks[-1].out_width
-    _, head, _, _ = reader.convolution(_HEAD, BLOCKS + 1, {"input width": c7, "stride": 1, "number of layers": 1})
+    head = reader.read(_HEAD, BLOCKS + 1)
     if not reader.at_end():
         (resolution,) = reader.read(_END, BLOCKS + 2)
         reader.expect_end()
-    arch = Architecture(stem, blocks, head, resolution)
+    arch = Architecture(stem[1], blocks, head[1], resolution)
     fault = find_fault(arch)
     if fault is not None:
         raise reader.malformed(reader.where[fault.part, fault.field], str(fault))
+    reader.expect(_STEM, 0, stem, (3, arch.stem, 2, 1))
+    reader.expect(_HEAD, BLOCKS + 1, head, (blocks[-1].out_width, arch.head, 1, 1))
     return arch
 
 
@@ -100,14 +101,12 @@ class _Reader:
         self._skip(literals[-1], part)
         return tuple(numbers)
 
-    def convolution(self, form: _Form, part: int, fixed: dict[str, int]) -> tuple[int, ...]:
-        """The same for stem or head, some of whose numbers are fixed."""
-        numbers = self.read(form, part)
-        for field, number in zip(form.fields, numbers, strict=True):
-            if number != fixed.get(field, number):
-                what = f"{part_name(part)}: {field} {number} is not allowed: allowed is {fixed[field]}"
+    def expect(self, form: _Form, part: int, numbers: tuple[int, ...], expected: tuple[int, ...]) -> None:
+        """Checks the numbers of a part, of which the first that differs is the offending one."""
+        for field, number, allowed in zip(form.fields, numbers, expected, strict=True):
+            if number != allowed:
+                what = f"{part_name(part)}: {field} {number} is not allowed: allowed is {allowed}"
                 raise self.malformed(self.where[part, field], what)
-        return numbers
 
     def at_end(self) -> bool:
         return self._at == len(self._text)
