@@ -1,0 +1,113 @@
+"""What any network costs: exact multiply-adds of one image, and parameters.
+
+The multiply-adds are those of `torch.utils.flop_counter`, which watches the operators that a forward ends in:
+convolutions (grouped and transposed ones too), linear layers, matrix products and attention, whatever modules or
+functions they come from. It counts two for a multiply-add; here, as everywhere in `wrcor_ext`, it is one. Everything
+else (normalisation, activations, poolings, sums) counts nothing.
+
+The forward runs on meta tensors, which have shapes and no values: nothing is computed, and a network made on the meta
+device takes no memory. Where a forward looks at values, one image of zeros is computed instead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.nn.parameter import UninitializedParameter
+from torch.utils.flop_counter import FlopCounterMode
+
+from wrcor_ext.errors import InputError
+from wrcor_ext.preserve import preserved
+from wrcor_ext.spaces.base import Cost, require_count
+
+
+def count(model: nn.Module, input_shape: Sequence[int] = (3, 224, 224)) -> Cost:
+    """Multiply-adds of one image in eval mode, and parameters, frozen ones included, shared ones once.
+
+    The model comes back as it was.
+
+    Args:
+        model: any module that takes one tensor; on any device, the meta device included.
+        input_shape: of one image, without the batch: (channels, height, width).
+
+    Raises:
+        InputError: if the forward raises for such an input, or parameters have no shape yet (lazy modules).
+    """
+    for size in input_shape:
+        require_count("every size of input_shape", size)
+    if any(isinstance(parameter, UninitializedParameter) for parameter in model.parameters()):
+        raise InputError(f"{type(model).__name__} has lazy modules, whose size is not known before their first call")
+    params = sum(parameter.numel() for parameter in model.parameters())
+    with preserved(model), _countable():
+        model.eval()
+        try:
+            try:
+                flops = _flops_without_values(model, input_shape)
+            except Exception:  # noqa: BLE001  a forward is foreign code: all that matters is that it needs values
+                flops = _flops(model, _image(model, input_shape))
+        except Exception as error:
+            raise InputError(
+                f"{type(model).__name__} cannot be counted for an input of {'x'.join(map(str, input_shape))}: "
+                f"{_sentence(error)}"
+            ) from error
+    return Cost(flops, params)
+
+
+def count_made(make: Callable[[], nn.Module], input_shape: Sequence[int] = (3, 224, 224)) -> Cost:
+    """Like `count` for a network that does not exist yet: it is made on the meta device, without weights.
+
+    Args:
+        make: makes the network; called a second time, on the CPU, where the meta device does not do.
+        input_shape: of one image, without the batch.
+
+    Raises:
+        InputError: if the network cannot be counted; what `make` raises on the CPU passes through.
+    """
+    try:
+        with torch.device("meta"):
+            model = make()
+            return count(model, input_shape)
+    except Exception:  # noqa: BLE001  foreign code again: it may ask for values while it builds
+        return count(make(), input_shape)
+
+
+def _flops_without_values(model: nn.Module, input_shape: Sequence[int]) -> int:
+    state = {
+        name: torch.empty_like(tensor, device="meta")
+        for tensors in (model.named_parameters(), model.named_buffers())
+        for name, tensor in tensors
+    }
+    return _flops(lambda x: functional_call(model, state, (x,)), _image(model, input_shape).to("meta"))
+
+
+def _flops(forward: Callable[[Tensor], object], images: Tensor) -> int:
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        forward(images)
+    return int(counter.get_total_flops()) // 2
+
+
+def _image(model: nn.Module, shape: Sequence[int]) -> Tensor:
+    """A batch of one image of zeros, of the type and on the device of the model's parameters."""
+    like = next((parameter for parameter in model.parameters() if parameter.is_floating_point()), torch.empty(0))
+    return torch.zeros((1, *shape), device=like.device, dtype=like.dtype)
+
+
+@contextmanager
+def _countable() -> Iterator[None]:
+    """Switches off the fused attention kernels: the counter knows none of the CPU's and would take them for nothing."""
+    fast = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        with sdpa_kernel(SDPBackend.MATH):
+            yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(fast)
+
+
+def _sentence(error: Exception) -> str:
+    return " ".join(f"{type(error).__name__}: {error}".split())
