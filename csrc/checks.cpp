@@ -72,8 +72,8 @@ void check_accumulator(const Tensor& k, const Tensor& x, const Tensor& counts) {
   check_response(x);
   const int64_t n = x.size(0);
   WRCOR_CHECK(k.scalar_type() == ScalarType::Double, "k must be float64, not ", dtype_name(k), ".");
-  WRCOR_CHECK(k.dim() == 2 && k.size(0) == n && k.size(1) == n, "k must have shape [", n, ", ", n,
-              "] to match x, not ", shape_text(k), ".");
+  WRCOR_CHECK(k.dim() == 2 && k.size(0) == n && k.size(1) == n, "k must have shape [", n, ", ", n, "] to match x, not ",
+              shape_text(k), ".");
   WRCOR_CHECK(k.is_contiguous(), "k must be contiguous.");
   WRCOR_CHECK(counts.scalar_type() == ScalarType::Long, "counts must be int64, not ", dtype_name(counts), ".");
   WRCOR_CHECK(counts.dim() == 1 && counts.size(0) == 2, "counts must have shape [2], not ", shape_text(counts), ".");

@@ -20,8 +20,8 @@ using torch::headeronly::ScalarType;
 using torch::stable::Tensor;
 
 // STD_TORCH_CHECK puts function, file and line into the message; users of an op want the sentence alone.
-#define WRCOR_CHECK(condition, ...)                                         \
-  do {                                                                      \
+#define WRCOR_CHECK(condition, ...)                                           \
+  do {                                                                        \
     if (!(condition)) throw std::runtime_error(::wrcor::concat(__VA_ARGS__)); \
   } while (false)
 

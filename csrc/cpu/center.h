@@ -15,7 +15,7 @@ struct RowSlice {
   double centre;    // a value near the row's mean, in units of 2^exponent
   double residual;  // sum of z: what the rounded centre left over
   double low;
-  double high;      // NaN if the row holds a NaN or an infinity; its panel entries are then zero
+  double high;  // NaN if the row holds a NaN or an infinity; its panel entries are then zero
 };
 
 // Exponent of an all-zero row: below every other, so that it never decides a common scale.

@@ -1,6 +1,7 @@
 // The correlation kernel: moments of a range of features in one pass over memory, slice by slice.
 //
-//   mean_i = 1/D sum_d x_id        gram_ij = sum_d (x_id - mean_i)(x_jd - mean_j)        C_ij = gram_ij / sqrt(gram_ii gram_jj)
+//   mean_i = 1/D sum_d x_id        gram_ij = sum_d (x_id - mean_i)(x_jd - mean_j)        C_ij = gram_ij / sqrt(gram_ii
+//   gram_jj)
 //
 // A slice of all rows is read, centred by its own means and packed into a buffer that stays in the second-level cache,
 // multiplied there in the compute type (float32 for float32 and shorter), and merged in float64.

@@ -87,5 +87,4 @@ __attribute__((visibility("default"))) const char* wrcor_ext_instruction_sets() 
 }
 
 __attribute__((visibility("default"))) const char* wrcor_ext_instruction_set() { return wrcor::chosen().name; }
-
 }

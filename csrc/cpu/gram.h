@@ -30,7 +30,8 @@ inline void gram_tile(const Vector<C>* a, const Vector<C>* b, int64_t vectors, C
     const V reduced = horizontal_sums<C>(sums + group);
     std::memcpy(results + group, &reduced, sizeof(reduced));
   }
-  for (int r = 0; r < kPanelRows; ++r) std::memcpy(gram + r * stride, results + r * kTileColumns, sizeof(C) * kTileColumns);
+  for (int r = 0; r < kPanelRows; ++r)
+    std::memcpy(gram + r * stride, results + r * kTileColumns, sizeof(C) * kTileColumns);
 }
 
 // Gram matrix of `panels` panels of `vectors` vectors each: gram [panels * 4, stride], on and above the diagonal.

@@ -121,10 +121,18 @@ inline Vector<T> broadcast(T value) {
 
 // minimum(a, b) is b where a or b is a NaN, like the instruction; GCC does not make one of `a < b ? a : b`.
 #if defined(__AVX512F__)
-inline Vector<float> minimum(Vector<float> a, Vector<float> b) { return (Vector<float>)_mm512_maskz_min_ps(0xffff, a, b); }
-inline Vector<float> maximum(Vector<float> a, Vector<float> b) { return (Vector<float>)_mm512_maskz_max_ps(0xffff, a, b); }
-inline Vector<double> minimum(Vector<double> a, Vector<double> b) { return (Vector<double>)_mm512_maskz_min_pd(0xff, a, b); }
-inline Vector<double> maximum(Vector<double> a, Vector<double> b) { return (Vector<double>)_mm512_maskz_max_pd(0xff, a, b); }
+inline Vector<float> minimum(Vector<float> a, Vector<float> b) {
+  return (Vector<float>)_mm512_maskz_min_ps(0xffff, a, b);
+}
+inline Vector<float> maximum(Vector<float> a, Vector<float> b) {
+  return (Vector<float>)_mm512_maskz_max_ps(0xffff, a, b);
+}
+inline Vector<double> minimum(Vector<double> a, Vector<double> b) {
+  return (Vector<double>)_mm512_maskz_min_pd(0xff, a, b);
+}
+inline Vector<double> maximum(Vector<double> a, Vector<double> b) {
+  return (Vector<double>)_mm512_maskz_max_pd(0xff, a, b);
+}
 #elif defined(__AVX2__)
 inline Vector<float> minimum(Vector<float> a, Vector<float> b) { return _mm256_min_ps(a, b); }
 inline Vector<float> maximum(Vector<float> a, Vector<float> b) { return _mm256_max_ps(a, b); }
