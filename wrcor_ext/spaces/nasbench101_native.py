@@ -21,7 +21,8 @@ class GraphFunctions(Protocol):
     def enumerate_codes(self) -> NDArray[np.uint64]: ...  # noqa: D102
 
 
-def _choose() -> tuple[GraphFunctions, Literal["native", "python"]]:
+def choose() -> tuple[GraphFunctions, Literal["native", "python"]]:
+    """The functions to use, and which they are."""
     try:
         from wrcor_ext import _spaces  # type: ignore[attr-defined,unused-ignore]
     except ImportError:  # not compiled, or for another Python version
@@ -29,4 +30,4 @@ def _choose() -> tuple[GraphFunctions, Literal["native", "python"]]:
     return cast(GraphFunctions, _spaces), "native"
 
 
-graph, BACKEND = _choose()
+graph, BACKEND = choose()
