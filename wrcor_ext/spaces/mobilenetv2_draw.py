@@ -105,14 +105,15 @@ class Draws:
     def architecture(self, row: int) -> Architecture:
         """One of the networks as a value."""
         stem, *widths, head = self.widths[row].tolist()
-        columns = (self.expansions, self.kernels, self.strides, self.bottlenecks, self.layers)
-        blocks = zip([stem, *widths], widths, *(column[row].tolist() for column in columns), strict=False)
-        return Architecture(
-            stem,
-            tuple(Block(e, k, before, after, stride, b, layers) for before, after, e, k, stride, b, layers in blocks),
-            head,
-            int(self.resolutions[row, 0]),
+        first, last = (self.expansions, self.kernels), (self.strides, self.bottlenecks, self.layers)
+        blocks = zip(
+            *(column[row].tolist() for column in first),
+            [stem, *widths[:-1]],
+            widths,
+            *(column[row].tolist() for column in last),
+            strict=True,
         )
+        return Architecture(stem, tuple(Block(*numbers) for numbers in blocks), head, int(self.resolutions[row, 0]))
 
 
 def sample(
