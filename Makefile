@@ -40,7 +40,7 @@ docs: $(VENV)/.installed-dev
 	@echo "==> site/index.html"
 
 bench: $(VENV)/.installed-test
-	$(PY) -m benchmarks $(ARGS)
+	$(PY) benchmarks/bench_ops.py --refcheck $(ARGS)
 
 clean:
 	rm -rf $(VENV) build dist site .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info wrcor_ext/*.so
