@@ -247,6 +247,7 @@ def test_a_second_process_on_the_folder_is_refused(tiny, capsys):
         (["--dataset", "folder:missing"], "missing"),
         (["--dataset", "npz:missing.npz"], "there is no file missing.npz"),
         (["--image-size", "7"], "7"),
+        (["--space", "nasbench101"], "space 'nasbench101' has no option 'cells_per_stage'"),
         (["--batch-size", "1"], "--batch-size: expected a whole number from 2"),
         (["--config", "broken.yaml"], "broken.yaml is not valid YAML"),
         (["--nonsense"], "unrecognized arguments: --nonsense"),

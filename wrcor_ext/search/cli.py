@@ -7,13 +7,13 @@ import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import torch
 from rich.console import Console
 
 from wrcor_ext import cli, data, spaces, strategies
-from wrcor_ext.errors import InputError, WrcorError
+from wrcor_ext.errors import WrcorError
 from wrcor_ext.search import config as configs
 from wrcor_ext.search import driver, folders, summary
 from wrcor_ext.search.config import OPTIONS, SearchConfig
@@ -28,6 +28,9 @@ from wrcor_ext.spaces import Space
 from wrcor_ext.strategies import Strategy
 
 COMMAND = "python -m wrcor_ext.search"
+
+# What shapes the network rather than the search; a space that does not take one refuses it.
+SPACE_OPTIONS = ("stem_width", "cells_per_stage", "batch_norm")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -56,7 +59,7 @@ def _search(argv: Sequence[str]) -> int:
         config.dataset,
         batch_size=config.batch_size,
         seed=config.seed,
-        image_size=config.image_size,
+        image_size=config.image_size or space.default_image_size,
         augment=config.augment,
         data_root=config.data_root,
         download=config.download,
@@ -138,15 +141,8 @@ def configuration(argv: Sequence[str]) -> tuple[SearchConfig, Path | None]:
     return config, folder
 
 
-class _Parser(argparse.ArgumentParser):
-    """A parser whose errors are the package's own: one sentence, no usage text around it."""
-
-    def error(self, message: str) -> NoReturn:
-        raise InputError(f"{message}; {COMMAND} --help lists all options")
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
+def _parser() -> cli.Parser:
+    parser = cli.Parser(
         prog=COMMAND,
         description="Searches a space for the architectures that score best without training. "
         "Without any option: NAS-Bench-201, evolution, WRCor, on photographs, in about a minute.",
@@ -179,5 +175,9 @@ def _options(config: SearchConfig, names: Sequence[str]) -> dict[str, Any]:
 
 
 def _space(config: SearchConfig) -> Space[Any]:
-    taken = spaces.entry(config.space).options
-    return spaces.get(config.space, **{name: getattr(config, name) for name in taken if name in OPTIONS})
+    given = {name: getattr(config, name) for name in SPACE_OPTIONS}
+    given = {name: value for name, value in given.items() if value != getattr(configs.DEFAULTS, name)}
+    # Images have a size even where the space does not ask for it; anything else that it does not take is refused.
+    if config.image_size is not None and "image_size" in spaces.entry(config.space).options:
+        given["image_size"] = config.image_size
+    return spaces.get(config.space, **given)

@@ -16,6 +16,8 @@ from wrcor_ext.scoring import MAX_IMAGES, Tail
 from wrcor_ext.search import options as kinds
 from wrcor_ext.search.options import checked, flag, option, options_of
 
+_OWN = kinds.optional(kinds.whole(1), "the space's own")
+
 
 @dataclasses.dataclass(frozen=True)
 class SearchConfig:
@@ -28,8 +30,8 @@ class SearchConfig:
     space: str = option(
         "nasbench201", "search space", kinds.choice(spaces.names(), lambda name: spaces.entry(name).name)
     )
-    stem_width: int = option(16, "channels C of the network's first stage", kinds.whole(1))
-    cells_per_stage: int = option(5, "cells N in each of the network's three stages", kinds.whole(1))
+    stem_width: int | None = option(None, "channels C of the network's first stage", _OWN)
+    cells_per_stage: int | None = option(None, "cells N in each of the network's stages", _OWN)
     batch_norm: bool = option(True, "batch-norm after the network's convolutions", kinds.switch())
     strategy: str = option(
         "evolution",
@@ -66,7 +68,7 @@ class SearchConfig:
     batch_size: int = option(
         64, "images in the one batch that all candidates are scored on", kinds.whole(2, MAX_IMAGES)
     )
-    image_size: int = option(32, "height and width of the images in pixels", kinds.whole(1))
+    image_size: int | None = option(None, "height and width of the images in pixels", _OWN)
     seed: int = option(0, "of the candidates, the batch and the initial weights", kinds.whole(0, 2**63 - 1))
     threads: int | None = option(
         None, "CPU threads", kinds.optional(kinds.whole(1), "as many as torch takes"), role="session"

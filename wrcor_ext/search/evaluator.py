@@ -46,7 +46,7 @@ class InProcessEvaluator(Generic[A]):
 
     def cost(self, arch: A) -> Cost:
         """FLOPs and parameters with the batch's classes and image size."""
-        return self._space.cost(arch, num_classes=self._batch.num_classes, image_size=self._config.image_size)
+        return self._space.cost(arch, num_classes=self._batch.num_classes, image_size=self._batch.images.shape[-1])
 
     def evaluate(self, arch: A) -> Evaluation:
         """Scores of one architecture."""
