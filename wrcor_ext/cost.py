@@ -21,7 +21,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.parameter import UninitializedParameter
 from torch.utils.flop_counter import FlopCounterMode
 
-from wrcor_ext.errors import InputError
+from wrcor_ext.errors import InputError, in_words
 from wrcor_ext.preserve import preserved
 from wrcor_ext.spaces.base import Cost, require_count
 
@@ -53,7 +53,7 @@ def count(model: nn.Module, input_shape: Sequence[int] = (3, 224, 224)) -> Cost:
         except Exception as error:
             raise InputError(
                 f"{type(model).__name__} cannot be counted for an input of {'x'.join(map(str, input_shape))}: "
-                f"{_sentence(error)}"
+                f"{in_words(error)}"
             ) from error
     return Cost(flops, params)
 
@@ -107,7 +107,3 @@ def _countable() -> Iterator[None]:
             yield
     finally:
         torch.backends.mha.set_fastpath_enabled(fast)
-
-
-def _sentence(error: Exception) -> str:
-    return " ".join(f"{type(error).__name__}: {error}".split())

@@ -13,3 +13,8 @@ class InputError(WrcorError, ValueError):
 
 class BackendError(WrcorError, RuntimeError):
     """A compiled backend was demanded (`WRCOR_EXT_REQUIRE`) or configured and is not there."""
+
+
+def in_words(error: BaseException) -> str:
+    """An exception of foreign code as one line for a message: its type and what it says."""
+    return " ".join(f"{type(error).__name__}: {error}".split())

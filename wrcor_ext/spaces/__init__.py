@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from wrcor_ext.spaces.base import Cost, Counting, Limits, Space
+from wrcor_ext.spaces.models import from_models
 from wrcor_ext.spaces.nasbench101 import NASBench101
 from wrcor_ext.spaces.nasbench201 import NASBench201
 from wrcor_ext.spaces.registry import SpaceEntry, entry, get, names, register
@@ -16,6 +17,7 @@ __all__ = [
     "Space",
     "SpaceEntry",
     "entry",
+    "from_models",
     "get",
     "names",
     "register",

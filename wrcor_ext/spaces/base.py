@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, ClassVar, Generic, Literal, TypeVar
+from typing import TYPE_CHECKING, Generic, Literal, TypeVar
 
 from wrcor_ext.errors import InputError
 
@@ -79,8 +79,8 @@ class Space(ABC, Generic[A]):
         default_image_size: the same for the side of the square images, in pixels.
     """
 
-    name: ClassVar[str]
-    size: ClassVar[int | None]
+    name: str
+    size: int | None
     default_num_classes: int
     default_image_size: int
 
