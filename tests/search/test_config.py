@@ -9,7 +9,7 @@ import yaml
 
 from wrcor_ext.errors import InputError
 from wrcor_ext.search import config as configs
-from wrcor_ext.search.cli import _parser, configuration
+from wrcor_ext.search.cli import configuration, main
 from wrcor_ext.search.config import OPTIONS, SearchConfig
 from wrcor_ext.search.options import flag
 
@@ -94,8 +94,11 @@ def test_aliases_of_proxies_become_canonical_names():
     assert SearchConfig(proxies="naswot").proxies == ("naswot",)
 
 
-def test_help_shows_every_option_with_its_default():
-    text = " ".join(_parser().format_help().split())
+def test_help_shows_every_option_with_its_default(capsys):
+    with pytest.raises(SystemExit) as left:
+        main(["--help"])
+    assert left.value.code == 0
+    text = " ".join(capsys.readouterr().out.split())
     for name, entry in OPTIONS.items():
         assert flag(name) in text
         assert entry.help.split(";")[0].split(",")[0] in text
@@ -185,7 +188,7 @@ def test_python_callers_get_the_same_checks():
         SearchConfig().budget = 3  # type: ignore[misc]
 
 
-def test_only_the_length_and_the_session_are_no_part_of_the_identity():
+def test_length_place_and_display_are_no_part_of_the_identity():
     identity = SearchConfig().identity()
     assert set(OPTIONS) - set(identity) == {
         "budget", "data_root", "download", "threads", "out", "resume", "json",

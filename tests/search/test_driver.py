@@ -183,7 +183,7 @@ def test_the_display_shows_rate_best_and_counts_on_a_terminal_only(new_journal):
             progress._bar.refresh()
     text = shown.getvalue()
     best = new_journal("True.sqlite").best(1)[0]
-    assert f"best wrcor {best.objective:.4f} (trial {best.trial})" in text
+    assert f"best wrcor {best.objective:.2f}" in text
     assert "40/40" in text
     assert "seen before" in text
     assert "without score" in text

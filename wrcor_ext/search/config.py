@@ -55,13 +55,13 @@ class SearchConfig:
         "levels at the end of the network that count; 'auto' omits those whose weights do not matter",
         kinds.optional(kinds.whole(1), "all levels", {"auto": "auto"}),
     )
-    budget: int = option(128, "number of trials, those of the resumed run included", kinds.whole(1), role="budget")
+    budget: int = option(128, "number of trials, those of the resumed run included", kinds.whole(1), role="adjustable")
     dataset: str = option("photos", "images to score on", kinds.text(", ".join(s.syntax for s in data.sources())))
     data_root: str | None = option(
         None,
         "folder of the torchvision data sets",
         kinds.optional(kinds.text("a folder"), "not needed"),
-        role="session",
+        role="adjustable",
     )
     download: bool = option(False, "download the data set into --data-root if missing", kinds.switch(), role="session")
     augment: bool = option(True, "flip and crop the images as published", kinds.switch())
@@ -69,9 +69,9 @@ class SearchConfig:
         64, "images in the one batch that all candidates are scored on", kinds.whole(2, MAX_IMAGES)
     )
     image_size: int | None = option(None, "height and width of the images in pixels", _OWN)
-    seed: int = option(0, "of the candidates, the batch and the initial weights", kinds.whole(0, 2**63 - 1))
+    seed: int = option(0, "seed of the candidates, the batch and the initial weights", kinds.whole(0, 2**63 - 1))
     threads: int | None = option(
-        None, "CPU threads", kinds.optional(kinds.whole(1), "as many as torch takes"), role="session"
+        None, "CPU threads", kinds.optional(kinds.whole(1), "as many as torch takes"), role="adjustable"
     )
     out: str | None = option(
         None,
@@ -91,7 +91,7 @@ class SearchConfig:
         return {name: _plain(getattr(self, name)) for name, entry in OPTIONS.items() if entry.role != "session"}
 
     def identity(self) -> dict[str, Any]:
-        """What makes two runs the same but for their length: the options that decide each trial."""
+        """What makes two runs one and the same: the options that decide each trial."""
         return {name: _plain(getattr(self, name)) for name, entry in OPTIONS.items() if entry.role == "result"}
 
 

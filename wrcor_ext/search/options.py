@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from wrcor_ext.errors import InputError
 
-Role = Literal["result", "budget", "session"]
+Role = Literal["result", "adjustable", "session"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Option:
         help: one phrase for `--help`.
         kind: the allowed values.
         role: `"result"` decides the outcome of a trial or the order of trials: it cannot change within a run;
-            `"budget"` may grow when a run is resumed; `"session"` may be different every time and is not saved.
+            `"adjustable"` is saved, and may be another when the run is resumed; `"session"` is not saved.
     """
 
     help: str

@@ -8,7 +8,11 @@ from rich import progress as rich_progress
 from rich.console import Console
 from rich.text import Text
 
+from wrcor_ext.reporting import numbers
 from wrcor_ext.search.trial import Trial
+
+# Columns of a terminal that has room for the counts of special trials beside the rest.
+WIDE = 110
 
 
 class _RateColumn(rich_progress.ProgressColumn):
@@ -37,14 +41,18 @@ class Progress:
         self._best = best
         self._objective = objective
         self._duplicates = self._without_score = 0
-        self._bar = rich_progress.Progress(
-            rich_progress.TextColumn("searching"),
-            rich_progress.BarColumn(),
+        columns: list[rich_progress.ProgressColumn] = [
             rich_progress.MofNCompleteColumn(),
+            rich_progress.BarColumn(bar_width=16),
             _RateColumn(),
             rich_progress.TextColumn("{task.fields[best]}"),
             rich_progress.TimeRemainingColumn(),
-            rich_progress.TextColumn("left {task.fields[counts]}"),
+            rich_progress.TextColumn("left"),
+        ]
+        if console.width >= WIDE:
+            columns.append(rich_progress.TextColumn("{task.fields[counts]}"))
+        self._bar = rich_progress.Progress(
+            *columns,
             console=console,
             disable=not console.is_terminal,
             transient=True,
@@ -65,7 +73,7 @@ class Progress:
     def _best_text(self) -> str:
         if self._best is None:
             return f"no {self._objective} yet"
-        return f"best {self._objective} {self._best.objective:.4f} (trial {self._best.trial})"
+        return f"best {self._objective} {numbers.score(self._best.objective)}"
 
     def _counts_text(self) -> str:
         counts = ((self._duplicates, "seen before"), (self._without_score, "without score"))
