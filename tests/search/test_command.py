@@ -303,3 +303,25 @@ def test_all_scores_are_finite_or_missing(tiny):
         for name in ("wrcor", "acor", "naswot"):
             assert row[name] is None or math.isfinite(row[name])
         assert (row["wrcor"] is None) == (row["status"] != "ok")
+
+
+def test_a_second_ctrl_c_drops_the_running_trial_only(tiny, capsys, monkeypatch):
+    calls = 0
+    score = wrcor_ext.score
+
+    def interrupted(*args, **kwargs):
+        nonlocal calls
+        calls += 1
+        if calls == 4:
+            raise KeyboardInterrupt
+        return score(*args, **kwargs)
+
+    options = [*tiny, "--strategy", "random", "--budget", "9"]
+    with monkeypatch.context() as patch:
+        patch.setattr("wrcor_ext.search.evaluator.score", interrupted)
+        assert main([*options, "--out", "a"]) == 130
+    assert "stopped after" in capsys.readouterr().err
+    assert 3 <= len(parquet.read_table("a/trials.parquet")) < 9
+    assert main([*options, "--out", "a", "--resume"]) == 0
+    assert main([*options, "--out", "whole"]) == 0
+    assert fingerprint("a") == fingerprint("whole")
