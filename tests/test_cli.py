@@ -55,7 +55,7 @@ def test_unknown_command_names_the_known_ones(capsys: pytest.CaptureFixture[str]
     assert cli.main(["serach", "--budget", "3"]) == 2
     captured = capsys.readouterr()
     assert captured.out == ""
-    assert captured.err == "error: unknown command 'serach': use one of search, info\n"
+    assert captured.err == f"error: unknown command 'serach': use one of {', '.join(cli.COMMANDS)}\n"
 
 
 def test_unknown_option_exits_with_2(capsys: pytest.CaptureFixture[str]) -> None:
