@@ -71,13 +71,9 @@ inline Compute<T> scaled_sum(const T* row, int64_t count, Compute<T> scale) {
 // Independent chains of a row's reductions: hides the latency of additions and comparisons.
 constexpr int kChains = 4;
 
-// Asks for the cache line at `address`, which may lie anywhere.
-inline void prefetch(const void* address) { __builtin_prefetch(address, 0, 3); }
-
-// Centres row[0, count) into row `slot` of the panel, zero-padded to whole vectors. `later` is a row that will be
-// centred soon: its memory is asked for on the way, since rows lie too far apart for the processor to guess.
+// Centres row[0, count) into row `slot` of the panel, zero-padded to whole vectors.
 template <typename T>
-inline RowSlice center_row(const T* row, int64_t count, const T* later, Vector<Compute<T>>* panel, int slot) {
+inline RowSlice center_row(const T* row, int64_t count, Vector<Compute<T>>* panel, int slot) {
   using C = Compute<T>;
   using V = Vector<C>;
   constexpr int lanes = kLanes<C>;
@@ -139,7 +135,6 @@ inline RowSlice center_row(const T* row, int64_t count, const T* later, Vector<C
       const V z = load(row + (v + u) * lanes) * scale - centre;
       residuals[u] += z;
       out[(v + u) * kPanelRows] = z;
-      prefetch(later + (v + u) * lanes);
     }
   }
   for (; v < whole; ++v) {

@@ -7,6 +7,7 @@
 // multiplied there in the compute type (float32 for float32 and shorter), and merged in float64.
 #include "gram.h"
 #include "moments.h"
+#include "pack.h"
 #include "tables.h"
 
 namespace wrcor::WRCOR_ISA {
@@ -15,47 +16,71 @@ namespace {
 // Bytes of packed rows: with the slice's raw rows arriving behind them they stay in a second-level cache of 512 KiB.
 constexpr int64_t kPackedBytes = 256 * 1024;
 
-// How many rows ahead memory is asked for.
-constexpr int64_t kRowsAhead = 2;
-
 int64_t compute_bytes(Element element) { return element == Element::float64 ? 8 : 4; }
 
 int64_t packed_bytes(Element element, int64_t rows) {
   return correlation_slice_length(element, rows) * padded_rows(rows) * compute_bytes(element);
 }
 
+// Scratch of `moments`: two slices, their products, the factors of a merge.
+template <typename C>
+struct Workspace {
+  Slice<C> slices[2];
+  C* gram;
+  MergeScratch merge;
+};
+
+template <typename C>
+Workspace<C> workspace_in(void* memory, const Rows& x, int64_t padded) {
+  char* at = static_cast<char*>(memory);
+  const auto take = [&at](int64_t bytes) {
+    char* taken = at;
+    at += (bytes + 63) / 64 * 64;
+    return taken;
+  };
+  Workspace<C> work = {};
+  work.merge = merge_scratch(reinterpret_cast<double*>(take(kMergeArrays * padded * 8)), padded);
+  work.gram = reinterpret_cast<C*>(take(padded * padded * 8));
+  for (Slice<C>& slice : work.slices) {
+    slice.packed = reinterpret_cast<Vector<C>*>(take(packed_bytes(x.element, x.rows)));
+    slice.rows = reinterpret_cast<RowSlice*>(take(padded * static_cast<int64_t>(sizeof(RowSlice))));
+  }
+  return work;
+}
+
 template <typename T>
 void moments_of(const Rows& x, int64_t begin, int64_t end, void* memory, Moments& out) {
   using C = Compute<T>;
-  using V = Vector<C>;
   const int64_t padded = out.padded;
-  V* packed = static_cast<V*>(memory);
-  char* behind = static_cast<char*>(memory) + packed_bytes(x.element, x.rows);
-  const MergeScratch scratch = merge_scratch(reinterpret_cast<double*>(behind), padded);
-  C* gram = reinterpret_cast<C*>(behind + kMergeArrays * padded * 8);
-  const int64_t slice = correlation_slice_length(x.element, x.rows);
+  const int64_t length = correlation_slice_length(x.element, x.rows);
+  Workspace<C> work = workspace_in<C>(memory, x, padded);
+  Packer<T> packer(x);
+  const auto start_packing = [&](int64_t start, Slice<C>& slice) {
+    packer.start(start, end - start < length ? end - start : length, slice);
+  };
+
   const int64_t panels = padded / kPanelRows;
+  const int64_t tiles = panels * (panels + 1) / 2 * (kPanelRows / kTileColumns);
 
   out.count = 0;
-  for (int64_t start = begin; start < end; start += slice) {
-    const int64_t count = end - start < slice ? end - start : slice;
-    const int64_t vectors = (count + kLanes<C> - 1) / kLanes<C>;
-    const T* rows = static_cast<const T*>(x.data) + start;
-    for (int64_t i = 0; i < padded; ++i) {
-      V* panel = packed + i / kPanelRows * kPanelRows * vectors;
-      const int slot = static_cast<int>(i % kPanelRows);
-      if (i < x.rows) {
-        const T* later = i + kRowsAhead < x.rows ? rows + (i + kRowsAhead) * x.stride
-                                                 : rows + slice + (i + kRowsAhead - x.rows) * x.stride;
-        const RowSlice row = center_row(rows + i * x.stride, count, later, panel, slot);
-        merge_row(out, i, row.exponent, row.centre, row.residual, row.low, row.high, count, scratch);
-      } else {
-        for (int64_t v = 0; v < vectors; ++v) panel[v * kPanelRows + slot] = V{};
-        merge_row(out, i, kZeroExponent, 0.0, 0.0, 0.0, 0.0, count, scratch);
-      }
+  start_packing(begin, work.slices[0]);
+  packer.pack_until(padded);
+  for (int64_t start = begin, turn = 0; start < end; start += length, turn ^= 1) {
+    const Slice<C>& slice = work.slices[turn];
+    const bool last = start + length >= end;
+    Prefetcher ahead;
+    if (!last) {
+      start_packing(start + length, work.slices[turn ^ 1]);
+      ahead = packer.prefetcher(tiles * (slice.vectors / kBatch));
     }
-    gram_panels<C>(packed, panels, vectors, gram, padded);
-    merge_gram(out, gram, count, scratch);
+    gram_panels<C>(slice.packed, panels, slice.vectors, work.gram, padded, ahead, [&](int64_t done, int64_t all) {
+      if (!last) packer.pack_until(padded * done / all - (done < all ? 1 : 0));
+    });
+    for (int64_t i = 0; i < padded; ++i) {
+      const RowSlice& row = slice.rows[i];
+      merge_row(out, i, row.exponent, row.centre, row.residual, row.low, row.high, slice.count, work.merge);
+    }
+    merge_gram(out, work.gram, slice.count, work.merge);
   }
 }
 
@@ -71,7 +96,8 @@ int64_t correlation_slice_length(Element element, int64_t rows) {
 
 int64_t correlation_scratch(Element element, int64_t rows) {
   const int64_t padded = padded_rows(rows);
-  return packed_bytes(element, rows) + padded * padded * 8 + kMergeArrays * padded * 8;
+  const int64_t slice = packed_bytes(element, rows) + padded * static_cast<int64_t>(sizeof(RowSlice)) + 64;
+  return 2 * slice + padded * padded * 8 + kMergeArrays * padded * 8;
 }
 
 void correlation_moments(const Rows& x, int64_t begin, int64_t end, void* scratch, Moments& out) {

@@ -11,8 +11,10 @@
 namespace wrcor {
 namespace {
 
-// Slices per chunk, the unit of work of a thread: enough to make its merge negligible.
-constexpr int64_t kSlicesPerChunk = 4;
+// Slices per chunk, the unit of work of a thread: at least so many that its merge is negligible, and so many that there
+// are at most kMaxChunks, since the first slice of a chunk waits for memory.
+constexpr int64_t kMinSlicesPerChunk = 4;
+constexpr int64_t kMaxChunks = 16;
 
 // Chunks in flight per thread: each costs an N x N state, a barrier follows each wave.
 constexpr int64_t kChunksPerThread = 4;
@@ -37,7 +39,9 @@ char* thread_scratch(const Rows& x) {
 Moments response_moments(const Rows& x) {
   const Kernels& table = kernels();
   const int64_t padded = padded_rows(x.rows);
-  const int64_t chunk = kSlicesPerChunk * table.slice_length(x.element, x.rows);
+  const int64_t slice = table.slice_length(x.element, x.rows);
+  const int64_t slices = (x.features + slice - 1) / slice;
+  const int64_t chunk = slice * std::max(kMinSlicesPerChunk, (slices + kMaxChunks - 1) / kMaxChunks);
   const int64_t chunks = (x.features + chunk - 1) / chunk;
   const int64_t threads = torch::stable::get_num_threads();
   const int64_t wave = threads == 1 ? 1 : std::min(chunks, threads * kChunksPerThread);
