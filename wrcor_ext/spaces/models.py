@@ -228,14 +228,15 @@ class ModelSpace(Space[Architecture]):
         """The JSON text of each value of an architecture."""
         if not isinstance(arch, tuple) or len(arch) != len(self.axes):
             raise InputError(f"{quoted(arch)} is not a tuple of one value for each of {', '.join(self.axes)}")
-        texts = []
-        for name, known, value in zip(self.axes, self._text_of, arch, strict=True):
-            try:
-                texts.append(known[value])
-            except (KeyError, TypeError):  # not among the values, or not even hashable
-                allowed = listed(known.values())
-                raise InputError(f"{name} is {quoted(value)} in {quoted(arch)}, allowed are {allowed}") from None
-        return texts
+        return [self._text(place, arch) for place in range(len(arch))]
+
+    def _text(self, place: int, arch: tuple[object, ...]) -> str:
+        known = self._text_of[place]
+        try:
+            return known[arch[place]]  # type: ignore[index]  # whatever is in there
+        except (KeyError, TypeError):  # not among the values, or not even hashable
+            name, allowed = list(self.axes)[place], listed(known.values())
+            raise InputError(f"{name} is {quoted(arch[place])} in {quoted(arch)}, allowed are {allowed}") from None
 
 
 class ModelGrid(ModelSpace):
