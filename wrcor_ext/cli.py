@@ -14,6 +14,7 @@ from wrcor_ext.errors import InputError, WrcorError
 # command -> (module with `main(argv) -> int`, what it does)
 COMMANDS = {
     "search": ("wrcor_ext.search", "search a space for the architectures with the best scores"),
+    "score": ("wrcor_ext.score_command", "rank any models by their scores on one batch"),
     "info": ("wrcor_ext.info", "show versions, compiled libraries and which backend answers each op"),
 }
 

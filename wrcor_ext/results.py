@@ -56,6 +56,16 @@ class Scores(Mapping[str, ProxyResult]):
     def __len__(self) -> int:
         return len(self._results)
 
+    @property
+    def reason(self) -> str | None:
+        """What went wrong, proxy by proxy on one line; None if nothing did."""
+        parts = [
+            f"{name} {result.status}: {result.detail.get('reason', 'no reason given')}"
+            for name, result in self.items()
+            if result.status != "ok"
+        ]
+        return "; ".join(" ".join(part.split()) for part in parts) or None
+
     def __repr__(self) -> str:
         parts = [f"{name}={r.value:.6g}" if r.status == "ok" else f"{name}={r.status}" for name, r in self.items()]
         return f"Scores({', '.join(parts)})"

@@ -92,6 +92,13 @@ def _shown(factory: Factory) -> str:
 
 
 def _with_classes(factory: Factory, arguments: Mapping[str, Any], num_classes: int) -> dict[str, Any]:
+    return {**arguments, "num_classes": num_classes} if _takes_classes(factory) else dict(arguments)
+
+
+def _takes_classes(factory: Factory) -> bool:
+    from torch import nn
+
+    if getattr(factory, "__init__", None) is nn.Module.__init__:
+        return False  # a class without arguments: nn.Module's own signature takes any, and refuses them then
     parameters = inspect.signature(factory).parameters.values()
-    takes = any(p.name == "num_classes" or p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters)
-    return {**arguments, "num_classes": num_classes} if takes else dict(arguments)
+    return any(p.name == "num_classes" or p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters)

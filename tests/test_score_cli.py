@@ -1,0 +1,275 @@
+"""The command `wrcor score`: the ranking, its JSON, what is refused before anything is scored, and its name."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+import wrcor_ext
+from wrcor_ext import cli, data, proxies, score_command, spaces
+from wrcor_ext.errors import BackendError
+from wrcor_ext.score_command import main
+from wrcor_ext.scoring import score
+
+ROOT = Path(wrcor_ext.__file__).parents[1]
+CONV = "|nor_conv_3x3~0|+|nor_conv_1x1~0|skip_connect~1|+|avg_pool_3x3~0|none~1|nor_conv_3x3~2|"
+NONE = "|none~0|+|none~0|none~1|+|none~0|none~1|none~2|"
+TINY = ["--dataset", "noise", "--image-size", "8", "--batch-size", "6", "--threads", "1"]
+
+
+@pytest.fixture(autouse=True)
+def own(tmp_path, monkeypatch):
+    """A module of the user's; and `--threads` must not leak into other tests."""
+    (tmp_path / "nets.py").write_text(
+        """
+from collections import OrderedDict
+from torch import nn
+
+def net(width, num_classes):
+    conv = nn.Conv2d(3, width, 3, padding=1)
+    head = nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(width, num_classes)
+    return nn.Sequential(conv, nn.ReLU(), *head)
+
+def small(num_classes):
+    return net(4, num_classes)
+
+def large(num_classes):
+    return net(16, num_classes)
+
+def blocks(num_classes):
+    first = nn.Sequential(nn.Conv2d(3, 3, 3, padding=1), nn.Tanh(), nn.Conv2d(3, 3, 3, padding=1), nn.Tanh())
+    return nn.Sequential(OrderedDict(blocks=first, rest=net(4, num_classes)))
+
+class Raises(nn.Module):
+    def forward(self, x):
+        raise KeyError("in\\nforward")
+
+class Interrupts(nn.Module):
+    def forward(self, x):
+        raise KeyboardInterrupt
+
+class Lazy(nn.Sequential):
+    def __init__(self):
+        super().__init__(nn.ReLU(), nn.Flatten(), nn.Linear(192, 10), nn.LazyLinear(10))
+
+def unmakeable():
+    raise OSError("no file")
+
+def linear(num_classes):
+    return nn.Sequential(nn.Flatten(), nn.Linear(192, num_classes))
+
+made = []
+
+def counted(num_classes):
+    made.append(num_classes)
+    return small(num_classes)
+"""
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
+    sys.modules.pop("nets", None)
+
+
+def ranking(capsys, *words):
+    assert main([*words, *TINY, "--json"]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def test_models_are_ranked_by_the_first_proxy(capsys):
+    specs = ["nets:small", "nets:Raises", f"nasbench201:{NONE}", "nets:large", f"nasbench201:{CONV}"]
+    found = ranking(capsys, *specs, "--proxies", "naswot", "wrcor")
+    ok = [row for row in found["models"] if row["status"] == "ok"]
+    assert [row["rank"] for row in found["models"]] == [1, 2, 3, None, None]
+    assert {row["model"] for row in ok} == {"nets:small", "nets:large", f"nasbench201:{CONV}"}
+    values = [row["scores"]["naswot"] for row in ok]
+    assert values == sorted(values, reverse=True)
+    degenerate, failed = found["models"][3:]
+    assert (degenerate["model"], degenerate["status"]) == (f"nasbench201:{NONE}", "degenerate")
+    assert degenerate["reason"].startswith("naswot degenerate: ")
+    assert (failed["model"], failed["status"], failed["reason"]) == (
+        "nets:Raises",
+        "failed",
+        "KeyError: 'in\\nforward'",
+    )
+    assert failed["scores"] == {"naswot": None, "wrcor": None}
+    assert found["proxies"] == ["naswot", "wrcor"]
+
+
+def test_scores_and_costs_are_those_of_the_library(capsys):
+    found = ranking(capsys, f"nasbench201:{CONV}", "--seed", "3", "--tail", "4", "--proxies", "wrcor", "rcor")
+    batch = data.load("noise", batch_size=6, seed=3, image_size=8)
+    space = spaces.get("nasbench201")
+    model = space.build(space.parse(CONV), num_classes=batch.num_classes, seed=3)
+    scores = wrcor_ext.score(model, batch.images, batch.labels, proxies=["wrcor", "rcor"], tail=4, seed=3)
+    (row,) = found["models"]
+    assert row["scores"] == {name: scores[name].value for name in ("wrcor", "rcor")}
+    cost = space.cost(space.parse(CONV), num_classes=batch.num_classes, image_size=8)
+    assert row["cost"] == {"flops": cost.flops, "params": cost.params}
+    assert row["seconds"] > 0
+    assert found["batch_sha256"] == batch.sha256
+    assert found["batch_shape"] == [6, 3, 8, 8]
+
+
+def test_the_table_shows_all_and_the_reasons(capsys):
+    assert main(["nets:Raises", "nets:small", f"nasbench201:{NONE}", *TINY]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    rows = {name: next(i for i, line in enumerate(lines) if name in line) for name in ("small", "none~0", "Raises")}
+    assert rows["small"] < rows["none~0"] < rows["Raises"]
+    assert lines[0].strip() == "3 models by wrcor"
+    assert re.search(r"│ +1 │ nets:small +│ +-?\d+\.\d\d │ +6\.95 k │ +162 │ +\d\.\d\d │", lines[rows["small"]])
+    assert "degenerate" in lines[rows["none~0"]]
+    assert "failed" in lines[rows["Raises"]]
+    assert "KeyError" in lines[rows["Raises"]]
+
+
+def test_all_models_get_the_classes_of_the_images_or_those_asked_for(capsys):
+    import nets
+
+    ranking(capsys, "nets:counted")
+    ranking(capsys, "nets:counted", "--num-classes", "12")
+    assert nets.made == [10, 12]
+    assert main(["nets:counted", *TINY, "--num-classes", "9"]) == 2
+    assert capsys.readouterr().err == "error: --num-classes: 9 is less than the 10 classes of 'noise'\n"
+    assert len(nets.made) == 2
+
+
+def test_levels_reach_the_score(capsys):
+    values = {
+        levels: ranking(capsys, "nets:blocks", "--levels", levels)["models"][0]["scores"]["wrcor"]
+        for levels in ("flat", "blocks")
+    }
+    assert values["flat"] != values["blocks"]
+    assert main(["nets:small", *TINY, "--levels", "nowhere"]) == 2
+    assert "levels='nowhere' names no" in capsys.readouterr().err
+
+
+def test_the_same_model_twice_is_scored_once(capsys):
+    assert len(ranking(capsys, "nets:small", "nets:small")["models"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ([], r"no model is given: write one or more of timm:NAME, "),
+        (["nets:smal"], r"model 'nets:smal': nets has no attribute 'smal', did you mean small\?"),
+        (["nets:small", "--proxies", "wrcorr"], r"--proxies: unknown proxy 'wrcorr': did you mean wrcor"),
+        (["nets:small", "--batch-size", "1"], r"--batch-size: expected a whole number from 2 to 512, not 1"),
+        (["nets:small", "--tail", "x"], r"--tail: expected a whole number of at least 1, 'auto' or 'none'"),
+        (["nets:small", "--data", "nois"], r"unknown data 'nois', did you mean noise"),
+        (["nets:small", "--verbose"], r"unrecognized arguments: --verbose; python -m wrcor_ext.score --help lists"),
+        (["nets:small", "--pretrained"], r"--pretrained: nets:counted has no published weights"),
+        ([f"nasbench201:{CONV}|"], r"model 'nasbench201:.*malformed"),
+    ],
+)
+def test_bad_input_is_one_sentence_before_anything_is_scored(words, message, capsys):
+    assert main(["nets:counted", *words] if words else []) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert re.match(f"error: {message}", captured.err)
+    assert captured.err.count("\n") == 1
+    assert "nets" not in sys.modules or sys.modules["nets"].made == []
+
+
+@pytest.mark.parametrize(
+    ("spec", "reason"),
+    [
+        ("nets:Raises", r"KeyError: "),
+        ("nets:unmakeable", r"the model cannot be built: OSError: no file"),
+        ("nets:linear", r"Sequential calls no activation function"),
+    ],
+)
+def test_a_single_model_without_a_score_is_one_sentence(spec, reason, capsys):
+    assert main([spec, *TINY]) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert re.fullmatch(f"error: no score of {spec}: {reason}.*\n", captured.err)
+
+
+def test_several_models_without_a_score_are_listed_and_an_error(capsys):
+    assert main(["nets:Raises", "nets:linear", *TINY]) == 2
+    captured = capsys.readouterr()
+    assert "nets:linear" in captured.out
+    assert captured.err.startswith("error: no score of nets:Raises and 1 more: KeyError")
+
+
+def test_a_model_that_cannot_be_counted_is_scored_nevertheless(capsys, monkeypatch):
+    from wrcor_ext.errors import InputError
+
+    def refuse(*_):
+        raise InputError("no")
+
+    monkeypatch.setattr(score_command, "count", refuse)
+    (row,) = ranking(capsys, "nets:small")["models"]
+    assert (row["status"], row["cost"]) == ("ok", None)
+
+
+def test_ctrl_c_shows_what_is_done(capsys):
+    assert main(["nets:small", "nets:Interrupts", "nets:large", *TINY]) == 130
+    captured = capsys.readouterr()
+    assert "nets:small" in captured.out
+    assert "nets:large" not in captured.out
+    assert captured.err == "stopped after 1 of 3 models\n"
+
+
+def test_a_missing_backend_is_not_the_models_fault(capsys, monkeypatch):
+    def refuse(*_, **__):
+        raise BackendError("no library")
+
+    monkeypatch.setattr(score_command, "score", refuse)
+    assert main(["nets:small", *TINY]) == 2
+    assert capsys.readouterr().err == "error: no library\n"
+
+
+def test_list_names_all_proxies(capsys):
+    assert main(["--list"]) == 0
+    table = capsys.readouterr().out
+    assert main(["--list", "--json"]) == 0
+    listed = json.loads(capsys.readouterr().out)
+    assert [entry["name"] for entry in listed] == list(proxies.names())
+    for entry in listed:
+        proxy = proxies.get(entry["name"])
+        assert entry["aliases"] == list(proxy.aliases)
+        assert ("backward" in entry["needs"]) is proxy.needs.needs_gradients
+        assert all(part in table for part in (proxy.name, *proxy.aliases, proxy.paper))
+
+
+def test_the_console_script_has_the_command(capsys):
+    assert cli.main(["score", "--list"]) == 0
+    assert "naswot" in capsys.readouterr().out
+
+
+def test_python_m_finds_models_in_the_current_folder():
+    command = [
+        sys.executable,
+        "-W",
+        "error::RuntimeWarning:runpy",
+        "-m",
+        "wrcor_ext.score",
+        "nets:small",
+        *TINY,
+        "--json",
+    ]
+    environ = {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "PATH": ""}
+    done = subprocess.run(command, env=environ, capture_output=True, text=True, check=True, timeout=300)
+    assert json.loads(done.stdout)["models"][0]["status"] == "ok"
+
+
+def test_importing_the_entry_point_does_not_hide_the_function(monkeypatch):
+    monkeypatch.setattr(wrcor_ext, "score", wrcor_ext.score)  # put back, should it be hidden
+    monkeypatch.delitem(sys.modules, "wrcor_ext.score", raising=False)
+    assert wrcor_ext.score is score
+    assert importlib.import_module("wrcor_ext.score") is score
+    assert wrcor_ext.score is score
+    from wrcor_ext import score as imported
+
+    assert imported is score

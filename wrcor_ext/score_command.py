@@ -1,0 +1,223 @@
+"""The command `python -m wrcor_ext.score`: ranks any models by their scores on one batch.
+
+It is not in `wrcor_ext/score.py`: there, importing it would hide the function `wrcor_ext.score`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import sys
+from collections.abc import Sequence
+
+import torch
+from rich.table import Table
+from rich.text import Text
+
+from wrcor_ext import cli, data, proxies, ranking
+from wrcor_ext import options as kinds
+from wrcor_ext.cost import count
+from wrcor_ext.data import Batch
+from wrcor_ext.errors import BackendError, InputError, WrcorError, in_words
+from wrcor_ext.models import SYNTAX, NamedModel, resolve
+from wrcor_ext.options import add_flags, checked, from_words, option, options_of
+from wrcor_ext.ranking import Scored
+from wrcor_ext.reporting import consoles
+from wrcor_ext.scoring import score
+from wrcor_ext.scoring_options import ScoringOptions
+from wrcor_ext.spaces import Cost
+
+COMMAND = "python -m wrcor_ext.score"
+DEFAULT_IMAGE_SIZE = 32
+
+
+@dataclasses.dataclass(frozen=True)
+class ScoreConfig(ScoringOptions):
+    """The options of the command.
+
+    Raises:
+        InputError: for a value that is not allowed; the message names the option.
+    """
+
+    levels: str = option(
+        "auto",
+        "which modules open a new level",
+        kinds.text("auto, flat (no levels) or the dotted path of a container in the model"),
+    )
+    num_classes: int | None = option(
+        None,
+        "classes of the models, at least those of the images",
+        kinds.optional(kinds.whole(2), "as many as the images have"),
+    )
+    pretrained: bool = option(False, "published weights of timm and torchvision instead of random ones", kinds.switch())
+
+    def __post_init__(self) -> None:
+        for name, entry in OPTIONS.items():
+            object.__setattr__(self, name, checked(entry, getattr(self, name), name))
+
+
+OPTIONS = options_of(ScoreConfig)
+DEFAULTS = ScoreConfig()
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs `wrcor score`.
+
+    Args:
+        argv: the arguments after the program's name; those of this process if None.
+
+    Returns:
+        The exit code: 0, 2 after an error that is the caller's to mend, 130 after Ctrl-C.
+    """
+    try:
+        return cli.run(_main, argv)
+    except KeyboardInterrupt:
+        print("stopped before a model was scored", file=sys.stderr)
+        return 130
+
+
+def _main(argv: Sequence[str]) -> int:
+    words = vars(_parser().parse_args(argv))
+    specs, listing = dict.fromkeys(words.pop("specs")), words.pop("list", False)
+    config = ScoreConfig(**from_words(OPTIONS, words))
+    if listing:
+        _show_proxies(as_json=config.json)
+        return 0
+    if not specs:
+        raise InputError(f"no model is given: write one or more of {', '.join(SYNTAX)}")
+    models = [resolve(spec) for spec in specs]
+    if config.pretrained:
+        for model in models:
+            if model.pretrained is None:
+                raise InputError(
+                    f"--pretrained: {model.spec} has no published weights, models of timm and torchvision do"
+                )
+    if config.threads is not None:
+        torch.set_num_threads(config.threads)
+    batch = _batch(config)
+    scored, interrupted = _scored(models, batch, config)
+    unscored = all(row.status != "ok" for row in scored)
+    if config.json or len(scored) > 1 or not unscored:
+        _show(scored, batch, config)
+    if interrupted:
+        return 130
+    if unscored:
+        first = scored[0]
+        more = f" and {len(scored) - 1} more" if len(scored) > 1 else ""
+        raise WrcorError(f"no score of {first.model}{more}: {first.reason}")
+    return 0
+
+
+def _batch(config: ScoreConfig) -> Batch:
+    batch = data.load(
+        config.dataset,
+        batch_size=config.batch_size,
+        seed=config.seed,
+        image_size=config.image_size or DEFAULT_IMAGE_SIZE,
+        augment=config.augment,
+        data_root=config.data_root,
+        download=config.download,
+    )
+    if config.num_classes is not None and config.num_classes < batch.num_classes:
+        raise InputError(
+            f"--num-classes: {config.num_classes} is less than the {batch.num_classes} classes of {config.dataset!r}"
+        )
+    return batch
+
+
+def _scored(models: Sequence[NamedModel], batch: Batch, config: ScoreConfig) -> tuple[list[Scored], bool]:
+    """The models scored so far, and whether Ctrl-C kept the others from it."""
+    messages = consoles.messages()
+    scored: list[Scored] = []
+    try:
+        for number, model in enumerate(models, start=1):
+            if messages.is_terminal:
+                messages.print(f"scoring {model.spec} ({number} of {len(models)})", markup=False)
+            scored.append(score_one(model, batch, config))
+    except KeyboardInterrupt:
+        messages.print(f"stopped after {len(scored)} of {len(models)} models")
+        return scored, True
+    return scored, False
+
+
+def score_one(named: NamedModel, batch: Batch, config: ScoreConfig) -> Scored:
+    """Builds, scores and counts one model; what goes wrong with it alone is in the answer, not raised."""
+    cost: Cost | None = None
+    try:
+        model = named.build(
+            num_classes=config.num_classes or batch.num_classes, seed=config.seed, pretrained=config.pretrained
+        )
+        cost = _cost(model, batch)
+        scores = score(
+            model,
+            batch.images,
+            batch.labels,
+            proxies=config.proxies,
+            rule=config.rule,
+            levels=config.levels,
+            tail=config.tail,
+            seed=config.seed,
+        )
+    except BackendError:
+        raise  # The installation is at fault, not the model: every further one would fail as well.
+    except Exception as error:  # noqa: BLE001  a model is foreign code and may raise anything: the others are still scored
+        reason = str(error) if isinstance(error, InputError) else in_words(error)
+        return Scored(named.spec, "failed", dict.fromkeys(config.proxies), 0.0, cost, reason)
+    values = {name: scores[name].value if scores[name].status == "ok" else None for name in config.proxies}
+    status = scores[config.proxies[0]].status
+    return Scored(named.spec, status, values, scores.seconds, cost, scores.reason)
+
+
+def _cost(model: torch.nn.Module, batch: Batch) -> Cost | None:
+    try:
+        return count(model, batch.images.shape[1:])
+    except InputError:  # the model may be scored nevertheless: a lazy one knows its size afterwards
+        return None
+
+
+def _show(scored: Sequence[Scored], batch: Batch, config: ScoreConfig) -> None:
+    if not config.json:
+        consoles.output().print(ranking.table(scored, config.proxies))
+        return
+    facts = {
+        "dataset": config.dataset,
+        "batch_sha256": batch.sha256,
+        "batch_shape": list(batch.images.shape),
+        "num_classes": config.num_classes or batch.num_classes,
+        **{name: getattr(config, name) for name in ("proxies", "rule", "tail", "levels", "pretrained", "seed")},
+        "models": ranking.facts(scored),
+    }
+    print(json.dumps(facts, indent=2))
+
+
+def _show_proxies(*, as_json: bool) -> None:
+    known = [proxies.get(name) for name in proxies.names()]
+    needs = [("labels, a backward" if proxy.needs.needs_gradients else "a forward") for proxy in known]
+    if as_json:
+        facts = [
+            {"name": p.name, "aliases": p.aliases, "needs": need, "paper": p.paper, "summary": p.summary}
+            for p, need in zip(known, needs, strict=True)
+        ]
+        print(json.dumps(facts, indent=2))
+        return
+    drawn = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+    for column in ("name", "aliases", "needs", "paper"):
+        drawn.add_column(column, overflow="fold")
+    for proxy, need in zip(known, needs, strict=True):
+        drawn.add_row(*map(Text, (proxy.name, ", ".join(proxy.aliases), need, proxy.paper)))
+    consoles.output().print(drawn)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = cli.Parser(
+        prog=COMMAND,
+        description="Ranks models by scores that need no training, all on one and the same batch.",
+        epilog="Models come before the options: wrcor score timm:resnet18 torchvision:resnet18 --proxies wrcor naswot",
+        allow_abbrev=False,
+        argument_default=argparse.SUPPRESS,
+    )
+    parser.add_argument("specs", nargs="*", metavar="MODEL", default=[], help=", ".join(SYNTAX))
+    parser.add_argument("--list", action="store_true", help="print the known proxies")
+    add_flags(parser, OPTIONS, DEFAULTS)
+    return parser

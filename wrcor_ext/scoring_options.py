@@ -1,0 +1,57 @@
+"""The options that every command that scores networks has: one meaning, one check, one help text."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from wrcor_ext import data
+from wrcor_ext import options as kinds
+from wrcor_ext import proxies as registry
+from wrcor_ext.options import option
+from wrcor_ext.recorder import RULES, Rule
+from wrcor_ext.scoring import MAX_IMAGES, Tail
+
+
+@dataclasses.dataclass(frozen=True)
+class ScoringOptions:
+    """What is computed, on which images; each field's metadata holds its help text and allowed values."""
+
+    proxies: tuple[str, ...] = option(
+        ("wrcor",),
+        "scores to compute; the first one ranks, others are recorded beside it",
+        kinds.choices(registry.names(), lambda name: registry.get(name).name),
+    )
+    rule: Rule = option(  # noqa: RUF009 (a field, not a shared default)
+        "activations",
+        "what counts as a response; 'reference' gives the numbers of the published code",
+        kinds.choice(RULES),
+    )
+    tail: Tail = option(  # noqa: RUF009 (likewise)
+        "auto",
+        "levels at the end of the network that count; 'auto' omits those whose weights do not matter",
+        kinds.optional(kinds.whole(1), "all levels", {"auto": "auto"}),
+    )
+    dataset: str = option(
+        "photos", "images to score on", kinds.text(", ".join(s.syntax for s in data.sources())), aliases=("data",)
+    )
+    data_root: str | None = option(
+        None,
+        "folder of the torchvision data sets",
+        kinds.optional(kinds.text("a folder"), "not needed"),
+        role="adjustable",
+    )
+    download: bool = option(False, "download the data set into --data-root if missing", kinds.switch(), role="session")
+    augment: bool = option(True, "flip and crop the images as published", kinds.switch())
+    batch_size: int = option(64, "images in the one batch that all networks are scored on", kinds.whole(2, MAX_IMAGES))
+    image_size: int | None = option(
+        None,
+        "height and width of the images in pixels",
+        kinds.optional(kinds.whole(1), "the space's own; 32 without a space"),
+    )
+    seed: int = option(
+        0, "seed of the batch, the initial weights and the candidates of a search", kinds.whole(0, 2**63 - 1)
+    )
+    threads: int | None = option(
+        None, "CPU threads", kinds.optional(kinds.whole(1), "as many as torch takes"), role="adjustable"
+    )
+    json: bool = option(False, "print JSON instead of a table", kinds.switch(), role="session")
