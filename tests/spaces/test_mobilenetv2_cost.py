@@ -15,7 +15,7 @@ from wrcor_ext.spaces.mobilenetv2 import MobileNetV2
 SPACE = MobileNetV2()
 
 
-@pytest.mark.parametrize("networks", [40, pytest.param(160, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("networks", [20, pytest.param(180, marks=pytest.mark.slow)])
 def test_exact_cost_is_what_the_network_takes(networks):
     rng = np.random.default_rng(networks)
     for _ in range(networks):
