@@ -161,20 +161,19 @@ class MeasuredLatency(Generic[A]):
 
     def _key(self, arch: A) -> str:
         cost = self._space.cost(arch, num_classes=self._num_classes, image_size=self._image_size)
-        return json.dumps(
-            {
-                "space": self._space.name,
-                "key": self._space.key(arch),
-                "flops": cost.flops,
-                "params": cost.params,
-                "batch_size": self._batch_size,
-                "image_size": self._image_size,
-                "num_classes": self._num_classes,
-                "threads": self._threads,
-                "device": self._device_name,
-                "torch": str(torch.__version__),
-            }
-        )
+        facts = {
+            "space": self._space.name,
+            "flops": cost.flops,
+            "params": cost.params,
+            "batch_size": self._batch_size,
+            "image_size": self._image_size,
+            "num_classes": self._num_classes,
+            "threads": self._threads,
+            "device": self._device_name,
+            "torch": torch.__version__,
+            "key": self._space.key(arch),
+        }
+        return ", ".join(f"{name}={value}" for name, value in facts.items())
 
 
 class LatencyTable(Generic[A]):

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
+import runpy
 import sys
 from collections import Counter
 from contextlib import suppress
 from itertools import islice
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -331,3 +334,36 @@ def test_long_grids_are_enumerated_lazily_and_listed_briefly():
     assert list(islice(space.enumerate(), 2)) == [(1, 1), (1, 2)]
     with pytest.raises(InputError, match=r"width is 0, allowed are 1, 2, [\d, ]*, \.\.\., 9999$"):
         space.parse('{"width": 0, "depth": 1}')
+
+
+def code_block(title):
+    """The Python code with this title in the page about own models."""
+    page = (Path(__file__).parents[2] / "docs" / "any_model.md").read_text(encoding="utf-8")
+    return re.search(rf'```python title="{title}"\n(.*?)```', page, re.DOTALL)[1]
+
+
+def smaller(code, **changes):
+    for old, new in changes.values():
+        assert old in code
+        code = code.replace(old, new)
+    return code
+
+
+def test_the_documented_example_runs(tmp_path, monkeypatch, capsys):
+    grid = ('"width": [8, 16, 24, 32, 48], "depth": [1, 2, 3, 4]', '"width": [2, 3, 4], "depth": [1, 2]')
+    (tmp_path / "my_resnet.py").write_text(smaller(code_block("my_resnet.py"), grid=grid))
+    (tmp_path / "use.py").write_text(smaller(code_block("use.py"), batch=("batch_size=16", "batch_size=4")))
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    try:
+        runpy.run_path(str(tmp_path / "use.py"))
+        printed = capsys.readouterr().out.splitlines()
+        assert len(printed) == 4
+        assert all(re.match(r'\{"width": [234], "depth": [12]\} Cost\(.*\) -?\d', line) for line in printed)
+        own = spaces.get("my_resnet:space")
+        assert own.cost((4, 2), num_classes=7, image_size=16) == counted(own, (4, 2), num_classes=7, image_size=16)
+        words = ["--image-size", "8", "--batch-size", "4", "--budget", "8", "--population-size", "3", "--out", "run"]
+        assert main(["--space", "my_resnet:space", *words]) == 0
+        assert own.parse(json.loads((tmp_path / "run" / "best.json").read_text())["architecture"]) in own.enumerate()
+    finally:
+        sys.modules.pop("my_resnet", None)
