@@ -64,7 +64,7 @@ void moments_of(const Rows& x, int64_t begin, int64_t end, void* memory, Moments
 
   out.count = 0;
   start_packing(begin, work.slices[0]);
-  packer.pack_until(padded);
+  packer.pack_all(padded);
   for (int64_t start = begin, turn = 0; start < end; start += length, turn ^= 1) {
     const Slice<C>& slice = work.slices[turn];
     const bool last = start + length >= end;

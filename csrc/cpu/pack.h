@@ -2,7 +2,7 @@
 // its memory arrives while the processor multiplies.
 #pragma once
 
-#include "center.h"
+#include "gram.h"
 #include "kernels.h"
 
 namespace wrcor::WRCOR_ISA {
@@ -40,6 +40,16 @@ class Packer {
     ahead.row_end = ahead.at + ahead.row_bytes;
     ahead.lines = batches > 0 ? (ahead.row_bytes / 64 * x_.rows + batches - 1) / batches : 0;
     return ahead;
+  }
+
+  // Packs all rows at once, asking for each while the one before it is packed.
+  void pack_all(int64_t padded) {
+    Prefetcher ahead = prefetcher(x_.rows);
+    ahead.next();
+    for (int64_t row = 1; row <= padded; ++row) {
+      if (row < x_.rows) ahead.next();
+      pack_until(row);
+    }
   }
 
   // Packs rows up to, not including, `row`; rows past the last one are zero.
