@@ -8,7 +8,6 @@ import platform
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -18,6 +17,7 @@ from rich.text import Text
 
 import wrcor_ext
 from wrcor_ext import cli, ops
+from wrcor_ext.machine import cpu_model
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ def collect() -> Info:
         platform=Platform(
             system=platform.platform(),
             machine=platform.machine(),
-            cpu=_cpu_model(),
+            cpu=cpu_model(),
             cores=len(os.sched_getaffinity(0)),
             threads=torch.get_num_threads(),
         ),
@@ -124,17 +124,6 @@ def _grid() -> Table:
     grid.add_column(style="bold")
     grid.add_column(overflow="fold")
     return grid
-
-
-def _cpu_model() -> str:
-    """The processor's marketing name; `platform.processor()` does not know it on Linux."""
-    facts = Path("/proc/cpuinfo")
-    if facts.is_file():
-        for line in facts.read_text(encoding="utf-8", errors="replace").splitlines():
-            name, _, value = line.partition(":")
-            if name.strip() == "model name":
-                return value.strip()
-    return platform.processor() or "unknown"
 
 
 if __name__ == "__main__":
