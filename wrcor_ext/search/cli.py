@@ -14,13 +14,13 @@ from rich.console import Console
 
 from wrcor_ext import cli, data, spaces, strategies
 from wrcor_ext.errors import WrcorError
+from wrcor_ext.options import add_flags, from_words
 from wrcor_ext.search import config as configs
 from wrcor_ext.search import driver, folders, summary
 from wrcor_ext.search.config import OPTIONS, SearchConfig
 from wrcor_ext.search.environment import environment
 from wrcor_ext.search.evaluator import Evaluator, InProcessEvaluator
 from wrcor_ext.search.interruption import Interruption
-from wrcor_ext.search.options import flag
 from wrcor_ext.search.progress import Progress
 from wrcor_ext.search.study import Study, recorded_config
 from wrcor_ext.search.timings import Timings
@@ -130,7 +130,7 @@ def configuration(argv: Sequence[str]) -> tuple[SearchConfig, Path | None]:
     words = vars(_parser().parse_args(argv))
     file = words.pop("config", None)
     layers = [configs.from_yaml(file)] if file is not None else []
-    layers.append(configs.from_words(words))
+    layers.append(from_words(OPTIONS, words))
     config = configs.resolve(*layers)
     if config.out is None:
         return config, folders.latest_folder(config) if config.resume else None
@@ -153,19 +153,7 @@ def _parser() -> cli.Parser:
     parser.add_argument(
         "--config", metavar="FILE.yaml", help="read options from a YAML file (population_size: 32); flags override it"
     )
-    for name, entry in OPTIONS.items():
-        default = getattr(configs.DEFAULTS, name)
-        if isinstance(default, bool):
-            text = f"{entry.help} (default: {'yes' if default else 'no'})"
-            parser.add_argument(flag(name), action=argparse.BooleanOptionalAction, help=text)
-            continue
-        shown = " ".join(default) if isinstance(default, tuple) else str(default).lower()
-        parser.add_argument(
-            flag(name),
-            nargs="+" if entry.kind.many else None,
-            metavar=name.upper(),
-            help=f"{entry.help}: {entry.kind.expected} (default: {shown})".replace("%", "%%"),
-        )
+    add_flags(parser, OPTIONS, configs.DEFAULTS)
     return parser
 
 

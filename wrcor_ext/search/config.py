@@ -9,18 +9,17 @@ from typing import Any
 
 import yaml
 
-from wrcor_ext import data, proxies, spaces, strategies
+from wrcor_ext import options as kinds
+from wrcor_ext import spaces, strategies
 from wrcor_ext.errors import InputError
-from wrcor_ext.recorder import RULES, Rule
-from wrcor_ext.scoring import MAX_IMAGES, Tail
-from wrcor_ext.search import options as kinds
-from wrcor_ext.search.options import checked, flag, option, options_of
+from wrcor_ext.options import checked, option, options_of
+from wrcor_ext.scoring_options import ScoringOptions
 
 _OWN = kinds.optional(kinds.whole(1), "the space's own")
 
 
 @dataclasses.dataclass(frozen=True)
-class SearchConfig:
+class SearchConfig(ScoringOptions):
     """Every option of a search; each field's metadata holds its help text and allowed values.
 
     Raises:
@@ -40,39 +39,7 @@ class SearchConfig:
     )
     population_size: int = option(64, "evolution: candidates alive at once", kinds.whole(1))
     tournament_size: int = option(10, "evolution: draws per tournament, whose best is mutated", kinds.whole(1))
-    proxies: tuple[str, ...] = option(
-        ("wrcor",),
-        "scores to compute; the first one is maximised, others are recorded beside it",
-        kinds.choices(proxies.names(), lambda name: proxies.get(name).name),
-    )
-    rule: Rule = option(  # noqa: RUF009 (a field, not a shared default)
-        "activations",
-        "what counts as a response; 'reference' gives the numbers of the published code",
-        kinds.choice(RULES),
-    )
-    tail: Tail = option(  # noqa: RUF009 (likewise)
-        "auto",
-        "levels at the end of the network that count; 'auto' omits those whose weights do not matter",
-        kinds.optional(kinds.whole(1), "all levels", {"auto": "auto"}),
-    )
     budget: int = option(128, "number of trials, those of the resumed run included", kinds.whole(1), role="adjustable")
-    dataset: str = option("photos", "images to score on", kinds.text(", ".join(s.syntax for s in data.sources())))
-    data_root: str | None = option(
-        None,
-        "folder of the torchvision data sets",
-        kinds.optional(kinds.text("a folder"), "not needed"),
-        role="adjustable",
-    )
-    download: bool = option(False, "download the data set into --data-root if missing", kinds.switch(), role="session")
-    augment: bool = option(True, "flip and crop the images as published", kinds.switch())
-    batch_size: int = option(
-        64, "images in the one batch that all candidates are scored on", kinds.whole(2, MAX_IMAGES)
-    )
-    image_size: int | None = option(None, "height and width of the images in pixels", _OWN)
-    seed: int = option(0, "seed of the candidates, the batch and the initial weights", kinds.whole(0, 2**63 - 1))
-    threads: int | None = option(
-        None, "CPU threads", kinds.optional(kinds.whole(1), "as many as torch takes"), role="adjustable"
-    )
     out: str | None = option(
         None,
         "run folder",
@@ -80,7 +47,6 @@ class SearchConfig:
         role="session",
     )
     resume: bool = option(False, "go on with the run in the folder, or begin it there", kinds.switch(), role="session")
-    json: bool = option(False, "print the summary as JSON", kinds.switch(), role="session")
 
     def __post_init__(self) -> None:
         for name, entry in OPTIONS.items():
@@ -151,20 +117,6 @@ def from_yaml(path: str | os.PathLike[str]) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise InputError(f"{os.fspath(path)}: expected 'option: value' lines, not a {type(values).__name__}")
     return from_mapping({str(name): value for name, value in values.items()}, os.fspath(path))
-
-
-def from_words(words: Mapping[str, object]) -> dict[str, Any]:
-    """The options that the command line gives, from argparse's words: text, a list of text, or a boolean.
-
-    Raises:
-        InputError: for a value that is not allowed; the message names the flag.
-    """
-    result = {}
-    for name, given in words.items():
-        entry = OPTIONS[name]
-        value = kinds.word_read(entry, given) if isinstance(given, str) else given
-        result[name] = checked(entry, value, flag(name))
-    return result
 
 
 def to_yaml(config: SearchConfig) -> str:

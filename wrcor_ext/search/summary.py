@@ -34,8 +34,8 @@ def show(study: Study, written: Sequence[Path], timings: Timings, *, as_json: bo
     total = sum(counts.values())
     parts = [f"{total} trials", *(f"{number} {status}" for status, number in counts.items() if status != "ok")]
     if timings.total:
-        took = numbers.duration(timings.total)
-        parts.append(f"{total - study.resumed} of them in {took}, {timings.bookkeeping:.1%} of it bookkeeping")
+        now = f"{total - study.resumed} of them now, " if study.resumed else ""
+        parts.append(f"{now}in {numbers.duration(timings.total)}, {timings.bookkeeping:.1%} of it bookkeeping")
     console.print(", ".join(parts), markup=False)
     console.print(
         f"written to {study.folder}: {', '.join(path.name for path in written)}", markup=False, soft_wrap=True
