@@ -248,6 +248,12 @@ def test_the_console_script_has_the_command(capsys):
     assert "naswot" in capsys.readouterr().out
 
 
+def test_the_console_script_finds_models_in_the_current_folder(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "path", [folder for folder in sys.path if folder not in ("", str(tmp_path))])
+    assert cli.main(["score", "nets:small", *TINY]) == 0
+    assert "nets:small" in capsys.readouterr().out
+
+
 def test_python_m_finds_models_in_the_current_folder():
     command = [
         sys.executable,

@@ -40,6 +40,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         The exit code: 0, or 2 after an error that is the caller's to mend.
     """
+    # As with `python -m`, the user's own models and spaces are found in the current folder.
+    if "" not in sys.path:
+        sys.path.append("")
     return run(_dispatch, argv)
 
 
