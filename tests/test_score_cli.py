@@ -31,6 +31,7 @@ def own(tmp_path, monkeypatch):
         """
 from collections import OrderedDict
 from torch import nn
+from wrcor_ext import spaces
 
 def net(width, num_classes):
     conv = nn.Conv2d(3, width, 3, padding=1)
@@ -39,6 +40,8 @@ def net(width, num_classes):
 
 def small(num_classes):
     return net(4, num_classes)
+
+space = spaces.from_models({"narrow": small}, image_size=12)
 
 def large(num_classes):
     return net(16, num_classes)
@@ -141,6 +144,17 @@ def test_all_models_get_the_classes_of_the_images_or_those_asked_for(capsys):
     assert main(["nets:counted", *TINY, "--num-classes", "9"]) == 2
     assert capsys.readouterr().err == "error: --num-classes: 9 is less than the 10 classes of 'noise'\n"
     assert len(nets.made) == 2
+
+
+def test_the_images_have_the_size_that_a_space_is_for(capsys):
+    words = ["--dataset", "noise", "--batch-size", "4", "--threads", "1", "--json"]
+    for specs, side in ((["nets:small"], 32), (["nets:space:narrow", "nets:small"], 12)):
+        assert main([*specs, *words]) == 0
+        assert json.loads(capsys.readouterr().out)["batch_shape"] == [4, 3, side, side]
+    assert main(["nets:space:narrow", f"nasbench201:{CONV}", *words]) == 2
+    message = "the models' spaces are for images of 12 and 32 pixels: give --image-size"
+    assert capsys.readouterr().err == f"error: {message}\n"
+    assert main(["nets:space:narrow", f"nasbench201:{CONV}", *TINY]) == 0
 
 
 def test_levels_reach_the_score(capsys):

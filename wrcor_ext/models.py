@@ -30,11 +30,13 @@ class NamedModel:
         spec: as it was written.
         random: makes the model with `num_classes` classes and random weights, from the global random state.
         pretrained: the same with published weights, or None where there are none.
+        image_size: side of the images that its space is for, in pixels; None where there is no space.
     """
 
     spec: str
     random: Callable[[int], nn.Module]
     pretrained: Callable[[int], nn.Module] | None = None
+    image_size: int | None = None
 
     def build(self, *, num_classes: int, seed: int, pretrained: bool = False) -> nn.Module:
         """A new model, images [B, 3, S, S] to logits [B, num_classes].
@@ -97,7 +99,9 @@ def _of_space(spec: str, space: Space[Any], architecture: str) -> NamedModel:
         arch = space.parse(architecture)
     except InputError as error:
         raise InputError(f"model {spec!r}: {error}") from error
-    return NamedModel(spec, lambda num_classes: space.build(arch, num_classes=num_classes))
+    return NamedModel(
+        spec, lambda num_classes: space.build(arch, num_classes=num_classes), image_size=space.default_image_size
+    )
 
 
 def _of_timm(spec: str, name: str) -> NamedModel:

@@ -95,7 +95,7 @@ def _main(argv: Sequence[str]) -> int:
                 )
     if config.threads is not None:
         torch.set_num_threads(config.threads)
-    batch = _batch(config)
+    batch = _batch(config, _image_size(models, config))
     scored, interrupted = _scored(models, batch, config)
     unscored = all(row.status != "ok" for row in scored)
     if config.json or len(scored) > 1 or not unscored:
@@ -109,12 +109,23 @@ def _main(argv: Sequence[str]) -> int:
     return 0
 
 
-def _batch(config: ScoreConfig) -> Batch:
+def _image_size(models: Sequence[NamedModel], config: ScoreConfig) -> int:
+    if config.image_size is not None:
+        return config.image_size
+    sizes = sorted({model.image_size for model in models if model.image_size is not None})
+    if len(sizes) > 1:
+        raise InputError(
+            f"the models' spaces are for images of {' and '.join(map(str, sizes))} pixels: give --image-size"
+        )
+    return sizes[0] if sizes else DEFAULT_IMAGE_SIZE
+
+
+def _batch(config: ScoreConfig, image_size: int) -> Batch:
     batch = data.load(
         config.dataset,
         batch_size=config.batch_size,
         seed=config.seed,
-        image_size=config.image_size or DEFAULT_IMAGE_SIZE,
+        image_size=image_size,
         augment=config.augment,
         data_root=config.data_root,
         download=config.download,
