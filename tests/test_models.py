@@ -75,6 +75,16 @@ def test_an_architecture_of_a_space_has_the_weights_that_a_search_gives_it():
     assert len(expected) == len(model.state_dict())
 
 
+@pytest.mark.parametrize("name", spaces.names())
+def test_architectures_of_every_space(name):
+    space = spaces.get(name)
+    arch = space.sample(np.random.default_rng(0))
+    named = resolve(f"{name}:{space.format(arch)}")
+    assert named.image_size == space.default_image_size
+    params = sum(parameter.numel() for parameter in named.build(num_classes=7, seed=0).parameters())
+    assert params == space.cost(arch, num_classes=7).params
+
+
 def test_an_architecture_of_an_own_space(own):
     model = resolve('own_models:ready:{"width": 3}').build(num_classes=7, seed=0)
     assert model[1].weight.shape == (3, 48)
