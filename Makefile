@@ -9,6 +9,9 @@ PYTHON ?= python3
 VENV ?= .venv
 ARGS ?=
 
+# torch's threads would otherwise spin while they wait, and a busy machine with few cores comes to a crawl.
+export OMP_WAIT_POLICY ?= passive
+
 TORCH := torch==2.14.1 torchvision==0.29.1
 
 PY := $(VENV)/bin/python
