@@ -15,6 +15,7 @@ from rich.console import Console
 from wrcor_ext import cli, data, spaces, strategies
 from wrcor_ext.errors import WrcorError
 from wrcor_ext.options import add_flags, from_words
+from wrcor_ext.reporting import consoles
 from wrcor_ext.search import config as configs
 from wrcor_ext.search import driver, folders, summary
 from wrcor_ext.search.config import OPTIONS, SearchConfig
@@ -30,7 +31,7 @@ from wrcor_ext.strategies import Strategy
 COMMAND = "python -m wrcor_ext.search"
 
 # What shapes the network rather than the search; a space that does not take one refuses it.
-SPACE_OPTIONS = ("stem_width", "cells_per_stage", "batch_norm")
+SPACE_OPTIONS = ("stem_width", "cells_per_stage", "batch_norm", "stacks", "cells_per_stack", "resolution")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -66,7 +67,7 @@ def _search(argv: Sequence[str]) -> int:
     )
     # Only now, so that nothing is left behind where any of the above refuses its input.
     folder = folder or folders.new_folder(config)
-    messages = Console(stderr=True, highlight=False, soft_wrap=True)
+    messages = consoles.messages()
     with Study(folder, config, environment(batch), resume=config.resume) as study:
         for note in study.notes:
             messages.print(f"note: {note}; further scores may differ in their last digits", markup=False)

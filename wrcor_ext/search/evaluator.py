@@ -7,8 +7,7 @@ from collections.abc import Hashable
 from typing import Generic, Protocol, TypeVar
 
 from wrcor_ext.data import Batch
-from wrcor_ext.errors import BackendError, WrcorError
-from wrcor_ext.results import Scores
+from wrcor_ext.errors import BackendError, WrcorError, in_words
 from wrcor_ext.scoring import score
 from wrcor_ext.search.config import SearchConfig
 from wrcor_ext.search.trial import Evaluation
@@ -69,24 +68,7 @@ class InProcessEvaluator(Generic[A]):
             # A network that torch cannot run (shapes, memory) is this candidate's failure; anything else is a defect
             # of the program and must be seen.
             nothing = dict.fromkeys(config.proxies)
-            return Evaluation("failed", nothing, time.perf_counter() - start, _one_line(error))
+            return Evaluation("failed", nothing, time.perf_counter() - start, in_words(error))
         values = {name: scores[name].value if scores[name].status == "ok" else None for name in config.proxies}
         status = scores[config.proxies[0]].status
-        return Evaluation(status, values, time.perf_counter() - start, _reason(scores))
-
-
-def _reason(scores: Scores) -> str | None:
-    parts = [
-        f"{name} {result.status}: {result.detail.get('reason', 'no reason given')}"
-        for name, result in scores.items()
-        if result.status != "ok"
-    ]
-    return _joined(parts) if parts else None
-
-
-def _joined(parts: list[str]) -> str:
-    return "; ".join(" ".join(part.split()) for part in parts)
-
-
-def _one_line(error: Exception) -> str:
-    return _joined([f"{type(error).__name__}: {error}"])
+        return Evaluation(status, values, time.perf_counter() - start, scores.reason)

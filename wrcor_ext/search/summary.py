@@ -6,17 +6,13 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from rich.console import Console
 from rich.table import Table
 
-from wrcor_ext.reporting import numbers
+from wrcor_ext.reporting import consoles, numbers
 from wrcor_ext.search.exports import trial_facts
 from wrcor_ext.search.study import Study
 from wrcor_ext.search.timings import Timings
 from wrcor_ext.search.trial import Trial
-
-# A table in a file or a pipe should not be folded to the 80 columns that a terminal of unknown width is taken for.
-PIPE_WIDTH = 160
 
 
 def show(study: Study, written: Sequence[Path], timings: Timings, *, as_json: bool) -> None:
@@ -24,9 +20,7 @@ def show(study: Study, written: Sequence[Path], timings: Timings, *, as_json: bo
     if as_json:
         print(json.dumps(_facts(study, written, timings), indent=2))
         return
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console = Console(highlight=False, width=PIPE_WIDTH)
+    console = consoles.output()
     best = study.journal.best(5)
     if best:
         console.print(_table(best, study.config.proxies))
