@@ -31,6 +31,9 @@ class SearchConfig(ScoringOptions):
     )
     stem_width: int | None = option(None, "channels C of the network's first stage", _OWN)
     cells_per_stage: int | None = option(None, "cells N in each of the network's stages", _OWN)
+    stacks: int | None = option(None, "stacks of cells in the network", _OWN)
+    cells_per_stack: int | None = option(None, "cells in each stack of the network", _OWN)
+    resolution: int | None = option(None, "the one input resolution that candidates have, in pixels", _OWN)
     batch_norm: bool = option(True, "batch-norm after the network's convolutions", kinds.switch())
     strategy: str = option(
         "evolution",

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from wrcor_ext.spaces.base import Cost, Counting, Limits, Space
+from wrcor_ext.spaces.channelbench import ChannelBenchMobileNet
+from wrcor_ext.spaces.mobilenetv2 import MobileNetV2
 from wrcor_ext.spaces.models import from_models
 from wrcor_ext.spaces.nasbench101 import NASBench101
 from wrcor_ext.spaces.nasbench201 import NASBench201
+from wrcor_ext.spaces.nasbench_macro import NASBenchMacro
 from wrcor_ext.spaces.registry import SpaceEntry, entry, get, names, register
 
 __all__ = [
+    "ChannelBenchMobileNet",
     "Cost",
     "Counting",
     "Limits",
+    "MobileNetV2",
     "NASBench101",
     "NASBench201",
+    "NASBenchMacro",
     "Space",
     "SpaceEntry",
     "entry",
