@@ -1,4 +1,4 @@
-"""Builds the native library with CMake and puts it into the package.
+"""Builds the native libraries with CMake and puts them into the package: the kernels, and the search-space algorithms.
 
 Metadata stands in pyproject.toml. Here is only what a declarative file cannot say: finding the torch whose headers the
 library compiles against (that of the environment which is installed into, also under build isolation, so that no second
@@ -6,7 +6,9 @@ torch is downloaded), deciding whether to compile at all, and naming the wheel. 
 
 - `auto` (default): compile where a compiler, CMake and torch's headers are found, else install without;
 - `1`: compile, and fail the installation where that is impossible;
-- `0`: install without the native library; the pure-torch reference answers every op.
+- `0`: install without; the pure-torch reference answers every op, and Python the search spaces.
+
+The search-space extension alone is left out where Python's headers or pybind11 are missing.
 """
 
 from __future__ import annotations
@@ -27,7 +29,9 @@ from setuptools.command.build_ext import build_ext
 from setuptools.command.build_py import build_py
 
 ROOT = Path(__file__).resolve().parent
-LIBRARY = Path("wrcor_ext", "_C.so")  # what `cmake --install` writes below its prefix
+# What `cmake --install` writes below its prefix.
+LIBRARY = Path("wrcor_ext", "_C.so")
+EXTENSION = Path("wrcor_ext", f"_spaces{sysconfig.get_config_var('EXT_SUFFIX')}")
 OLDEST_TORCH = (2, 10)
 
 
@@ -81,16 +85,30 @@ def compiler() -> str:
     raise NotBuildableError(f"no C++ compiler (looked for {', '.join(candidates)})")
 
 
-def compile_library(prefix: Path) -> str:
+def pybind11_folder() -> str | None:
+    """Where CMake finds pybind11, a build requirement that builds without isolation may lack."""
+    try:
+        import pybind11
+    except ImportError:
+        return None
+    return pybind11.get_cmake_dir()
+
+
+def compile_libraries(prefix: Path) -> str:
     """Configures, builds and installs with CMake; returns a description of what was used."""
     torch, cxx, cmake, ninja = torch_folder(), compiler(), tool("cmake"), tool("ninja")
     if cmake is None:
         raise NotBuildableError("no cmake")
     # The folder outlives this process (a second build takes no time) and the temporary environment that pip runs it in:
-    # hence every tool is named anew.
-    folder = str(ROOT / "build" / ("native-ninja" if ninja else "native-make"))
+    # hence every tool is named anew. Each Python has its own: CMake remembers the headers.
+    name = f"native-{'ninja' if ninja else 'make'}-{sysconfig.get_config_var('SOABI')}"
+    folder = str(ROOT / "build" / name)
     configure = [cmake, "-S", str(ROOT), "-B", folder, "-DCMAKE_BUILD_TYPE=Release"]
     configure += [f"-DTORCH_DIR={torch}", f"-DCMAKE_CXX_COMPILER={cxx}"]
+    configure += [
+        f"-DPython_EXECUTABLE={sys.executable}",
+        f"-Dpybind11_DIR={pybind11_folder() or 'pybind11_DIR-NOTFOUND'}",
+    ]
     if ninja is not None:
         configure += ["-G", "Ninja", f"-DCMAKE_MAKE_PROGRAM={ninja}"]
     build = [cmake, "--build", folder]
@@ -101,21 +119,24 @@ def compile_library(prefix: Path) -> str:
             subprocess.run(step, check=True)
         except subprocess.CalledProcessError as error:
             raise NotBuildableError(f"`{' '.join(step[:2])} ...` failed with exit code {error.returncode}") from error
-    return f"torch headers of {torch}, compiler {cxx}"
+    used = f"torch headers of {torch}, compiler {cxx}"
+    if not (prefix / EXTENSION).exists():
+        used += "; without the search spaces: no headers of Python, or no pybind11"
+    return used
 
 
 class BuildNative(build_ext):
-    """Stands in for the extension compiler: `_C.so` is a plain shared library, whatever the Python version."""
+    """Stands in for the extension compiler: CMake builds both libraries at once."""
 
     def get_ext_filename(self, fullname: str) -> str:
         return str(LIBRARY)
 
     def get_outputs(self) -> list[str]:
-        built = Path(self.build_lib, LIBRARY)
-        return [str(built)] if built.exists() and not self.inplace else []
+        built = [Path(self.build_lib, library) for library in (LIBRARY, EXTENSION)]
+        return [str(library) for library in built if library.exists() and not self.inplace]
 
     def get_output_mapping(self) -> dict[str, str]:
-        return {}  # an editable installation's library is written to its place at once
+        return {}  # an editable installation's libraries are written to their places at once
 
     def run(self) -> None:
         choice = os.environ.get("WRCOR_NATIVE", "auto")
@@ -123,14 +144,15 @@ class BuildNative(build_ext):
             raise SystemExit(f"WRCOR_NATIVE is {choice!r}: use auto, 0 or 1")
         # An editable installation is loaded from the source tree, a wheel from the build tree.
         prefix = ROOT if self.inplace else Path(self.build_lib).resolve()
+        for library in (LIBRARY, EXTENSION):
+            (prefix / library).unlink(missing_ok=True)  # of an earlier build
         try:
             if choice == "0":
                 raise NotBuildableError("switched off")
-            decision = f"compiled ({compile_library(prefix)})"
+            decision = f"compiled ({compile_libraries(prefix)})"
         except NotBuildableError as reason:
             if choice == "1":
                 raise SystemExit(f"wrcor_ext: WRCOR_NATIVE=1, but no native library can be built: {reason}") from reason
-            (prefix / LIBRARY).unlink(missing_ok=True)  # of an earlier build
             decision = f"none: {reason}; the pure-torch reference will answer"
         print(f"wrcor_ext: native library (WRCOR_NATIVE={choice}): {decision}", flush=True)
 
@@ -145,10 +167,16 @@ class BuildPython(build_py):
 
 
 class Wheel(bdist_wheel):
-    """`py3-none-<platform>`: the library depends on neither the Python nor the torch version (torch's stable ABI)."""
+    """Names the wheel for what is in it.
+
+    The kernels depend on neither the Python nor the torch version (torch's stable ABI): `py3-none-<platform>`. The
+    search-space extension is for one Python version: `cp312-cp312-<platform>`.
+    """
 
     def get_tag(self) -> tuple[str, str, str]:
-        platform = super().get_tag()[2]
+        python, abi, platform = super().get_tag()
+        if Path(self.bdist_dir, EXTENSION).exists():
+            return (python, abi, platform)
         return ("py3", "none", platform if Path(self.bdist_dir, LIBRARY).exists() else "any")
 
 

@@ -15,6 +15,7 @@ from rich.console import Console
 
 import wrcor_ext
 from wrcor_ext import info, ops
+from wrcor_ext.spaces import nasbench101_native
 
 OPS = ["response_correlation", "accumulate_correlation", "accumulate_hamming", "slogdet"]
 
@@ -33,6 +34,7 @@ def test_json_holds_versions_platform_libraries_and_backends(capsys: pytest.Capt
     assert report["platform"]["threads"] == torch.get_num_threads()
     assert [entry["op"] for entry in report["backends"] if entry["device"] == "cpu"] == OPS
     assert all(entry["reason"] for entry in report["backends"])
+    assert report["search_spaces"] == nasbench101_native.BACKEND
     library = ops.native_library()
     assert report["libraries"] == ([] if library is None else [json.loads(json.dumps(dataclasses.asdict(library)))])
 
@@ -78,7 +80,7 @@ def test_module_is_a_command() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "wrcor_ext.info", "--json"], capture_output=True, text=True, check=True, timeout=120
     )
-    assert set(json.loads(done.stdout)) == {"versions", "platform", "libraries", "backends"}
+    assert set(json.loads(done.stdout)) == {"versions", "platform", "libraries", "search_spaces", "backends"}
 
 
 def test_unknown_option_exits_with_2(capsys: pytest.CaptureFixture[str]) -> None:

@@ -18,6 +18,7 @@ from rich.text import Text
 import wrcor_ext
 from wrcor_ext import cli, ops
 from wrcor_ext.machine import cpu_model
+from wrcor_ext.spaces import nasbench101_native
 
 
 @dataclass(frozen=True)
@@ -47,12 +48,14 @@ class Info:
         versions: package -> version, and `python`.
         platform: the machine.
         libraries: the compiled libraries that are loaded.
+        search_spaces: who answers for graphs of cells: "native" (`wrcor_ext._spaces`) or "python".
         backends: one entry per op and device.
     """
 
     versions: dict[str, str]
     platform: Platform
     libraries: tuple[ops.NativeLibrary, ...]
+    search_spaces: str
     backends: tuple[ops.OpBackend, ...]
 
 
@@ -74,6 +77,7 @@ def collect() -> Info:
             threads=torch.get_num_threads(),
         ),
         libraries=(library,) if library is not None else (),
+        search_spaces=nasbench101_native.BACKEND,
         backends=ops.backends(),
     )
 
@@ -90,6 +94,7 @@ def render(info: Info, console: Console) -> None:
         facts.add_row("compiled for", f"{', '.join(library.instruction_sets)}; in use: {library.instruction_set}")
     if not info.libraries:
         facts.add_row("library", f"none: {ops.native_reason()}")
+    facts.add_row("search spaces", info.search_spaces)
     console.print(facts)
 
     answers = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")

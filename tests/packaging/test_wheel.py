@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import sysconfig
 import tarfile
 import zipfile
 from collections.abc import Callable
@@ -49,7 +50,9 @@ def test_wheel_holds_the_compiled_library_and_no_tests(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     assert {"wrcor_ext/_C.so", "wrcor_ext/py.typed", "wrcor_ext/info.py"} <= set(names)
     assert {name.split("/")[0] for name in names} == {"wrcor_ext", f"{'-'.join(wheel.name.split('-')[:2])}.dist-info"}
-    assert wheel.name.split("-")[2:4] == ["py3", "none"]
+    # The search-space extension ties the wheel to this version of Python.
+    assert f"wrcor_ext/_spaces{sysconfig.get_config_var('EXT_SUFFIX')}" in names
+    assert wheel.name.split("-")[2:4] == [f"cp{sys.version_info.major}{sys.version_info.minor}"] * 2
     assert not wheel.stem.endswith("-any")
 
 
@@ -69,8 +72,10 @@ def installed(wheel: Path, other_python: Path) -> Path:
 
 
 def assert_native(report: str) -> None:
-    """Every op on the CPU is answered by the compiled library, says `wrcor info --json`."""
-    answers = {entry["op"]: entry for entry in json.loads(report)["backends"] if entry["device"] == "cpu"}
+    """The compiled libraries answer every op on the CPU and for the search spaces, says `wrcor info --json`."""
+    facts = json.loads(report)
+    assert facts["search_spaces"] == "native"
+    answers = {entry["op"]: entry for entry in facts["backends"] if entry["device"] == "cpu"}
     assert set(answers) == OPS
     assert {entry["backend"] for entry in answers.values()} == {"native"}, answers
 

@@ -12,13 +12,16 @@ pytestmark = pytest.mark.slow
 
 # Two scores: whatever is said must be said once.
 USE = """
-import torch, wrcor_ext
+import torch, wrcor_ext, wrcor_ext.spaces
 from torch import nn
 torch.set_num_threads(1)
 model = nn.Sequential(nn.Flatten(), nn.Linear(12, 8), nn.ReLU(), nn.Linear(8, 4))
 images, labels = torch.randn(6, 3, 2, 2), torch.arange(6) % 4
 for _ in range(2):
     assert wrcor_ext.score(model, images, labels)["wrcor"].status == "ok"
+space = wrcor_ext.spaces.get("nasbench101")
+cell = space.parse('{"matrix": [[0, 1], [0, 0]], "ops": ["input", "output"]}')
+assert space.key(cell) == "043721b9c7fe8c5fad811d47d83132ec"
 print(wrcor_ext.__file__)
 """
 
