@@ -18,6 +18,9 @@ OTHER = {
     "space": "nasbench201",  # the only one so far
     "stem_width": 8,
     "cells_per_stage": 2,
+    "stacks": 2,
+    "cells_per_stack": 1,
+    "resolution": 64,
     "batch_norm": False,
     "strategy": "random",
     "population_size": 12,
