@@ -1,0 +1,231 @@
+#include "block.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "sanitizers.h"
+
+namespace wrcor::emulator {
+
+namespace {
+
+using State = Thread::State;
+
+const char kDynamic = 0;  // its address stands for the declaration of the dynamic block
+char launch_end = 0;      // its address stands for the end of the launch
+
+bool same(const Site& a, const Site& b) {
+  return a.line == b.line && std::strcmp(a.operation, b.operation) == 0 && std::strcmp(a.file, b.file) == 0;
+}
+
+bool together(const Wait& a, const Wait& b) { return a.kind == b.kind && a.mask == b.mask && same(a.site, b.site); }
+
+std::string text(const uint3& index) {
+  return "(" + std::to_string(index.x) + ", " + std::to_string(index.y) + ", " + std::to_string(index.z) + ")";
+}
+
+std::string text(const Thread& thread) {
+  if (thread.state == State::returned) return "returned";
+  const Site& site = thread.wait.site;
+  return std::string("wait in ") + site.operation + " at " + site.file + ":" + std::to_string(site.line);
+}
+
+}  // namespace
+
+Block* Block::current = nullptr;
+
+Block::Block(std::size_t shared_limit, std::size_t dynamic_bytes, unsigned rotation, const std::function<void()>& body)
+    : dynamic_bytes_(dynamic_bytes),
+      body_(body),
+      arena_(blockDim.x * blockDim.y * blockDim.z, shared_limit),
+      threads_(blockDim.x * blockDim.y * blockDim.z) {
+  const auto count = static_cast<unsigned>(threads_.size());
+  for (unsigned at = 0; at < count; ++at) {
+    const unsigned index = (at + rotation) % count;
+    Thread& thread = threads_[index];
+    thread.index = {index % blockDim.x, index / blockDim.x % blockDim.y, index / (blockDim.x * blockDim.y)};
+    thread.fiber.prepare(arena_.stack(index), Arena::kStackBytes, run_thread);
+  }
+}
+
+// What a fiber does: a thread of one block after the other.
+void Block::run_thread() {
+  for (;;) {
+    current->body_();
+    Thread& self = *current->running_;
+    if (__tsan_release != nullptr) __tsan_release(&launch_end);
+    self.state = State::returned;
+    self.fiber.switch_to(current->scheduler_);
+  }
+}
+
+void Block::run(Order& order) {
+  current = this;
+  arena_.reset();
+  dynamic_ = arena_.array(&kDynamic, "(dynamic)", dynamic_bytes_);
+  for (Thread& thread : threads_) thread.state = State::ready;
+  barriers_completed_ = 0;
+  warp_barrier_count_ = 0;
+
+  std::size_t returned = 0;
+  for (;;) {
+    for (const unsigned index : order.next(static_cast<unsigned>(threads_.size()))) {
+      Thread& thread = threads_[index];
+      if (thread.state != State::ready) continue;
+      running_ = &thread;
+      threadIdx = thread.index;
+      scheduler_.switch_to(thread.fiber);
+      if (!error_.empty()) give_up(error_);
+      returned += thread.state == State::returned;
+    }
+    if (returned == threads_.size()) break;
+    bool released = release_block();
+    for (std::size_t first = 0; first < threads_.size(); first += kWarpThreads) released |= release_warp(first);
+    if (!released) give_up("the kernel has diverged: " + describe_threads());
+  }
+  const std::string damage = arena_.damage();
+  if (!damage.empty()) give_up("the kernel wrote " + damage);
+  current = nullptr;
+}
+
+void Block::finish_launch() {
+  if (__tsan_acquire != nullptr) __tsan_acquire(&launch_end);
+}
+
+std::uint64_t Block::meet(const Wait& wait) {
+  Thread& self = *running_;
+  const bool warp = wait.kind != Collective::block_barrier;
+  if (warp && (wait.mask >> lane() & 1) == 0) {
+    fail(std::string(wait.site.operation) + " with a mask without the calling lane, at " + wait.site.file + ":" +
+         std::to_string(wait.site.line));
+  }
+  self.wait = wait;
+  self.state = State::waiting;
+  // Shuffles and votes order no memory on the device.
+  const bool orders = wait.kind == Collective::block_barrier || wait.kind == Collective::warp_barrier;
+  void* const meeting = orders && __tsan_release != nullptr ? tag(wait) : nullptr;
+  if (meeting != nullptr) __tsan_release(meeting);
+  self.fiber.switch_to(scheduler_);
+  if (meeting != nullptr) __tsan_acquire(meeting);
+  return self.received;
+}
+
+void Block::fail(const std::string& message) {
+  error_ = message;
+  for (;;) running_->fiber.switch_to(scheduler_);
+}
+
+void* Block::shared_array(const void* declaration, const char* name, std::size_t bytes) {
+  void* const array = arena_.array(declaration, name, bytes);
+  if (array == nullptr)
+    fail("no shared memory is left for " + std::string(name) + " of " + std::to_string(bytes) + " bytes");
+  return array;
+}
+
+unsigned Block::lane() const { return static_cast<unsigned>(running_ - threads_.data()) % kWarpThreads; }
+
+// Two tags per barrier take turns: a thread that is at the next barrier already must not seem to have ordered what a
+// thread did that has not left this one yet.
+void* Block::tag(const Wait& wait) {
+  if (wait.kind == Collective::block_barrier) return arena_.tag(barriers_completed_ % 2);
+  const std::size_t warp = static_cast<std::size_t>(running_ - threads_.data()) / kWarpThreads;
+  WarpBarrier* const begin = warp_barriers_.data();
+  WarpBarrier* const end = begin + warp_barrier_count_;
+  WarpBarrier* const barrier =
+      std::find_if(begin, end, [&](const WarpBarrier& seen) { return seen.warp == warp && seen.mask == wait.mask; });
+  if (barrier == end) {
+    if (warp_barrier_count_ == warp_barriers_.size()) fail("too many different masks of __syncwarp");
+    *end = {warp, wait.mask, 0};
+    ++warp_barrier_count_;
+  }
+  return arena_.tag(2 + 2 * static_cast<unsigned>(barrier - begin) + barrier->completed % 2);
+}
+
+bool Block::release_block() {
+  std::uint64_t votes = 0;
+  for (const Thread& thread : threads_) {
+    const bool here = thread.state == State::waiting && together(thread.wait, threads_.front().wait);
+    if (!here || thread.wait.kind != Collective::block_barrier) return false;
+    votes += thread.wait.posted != 0;
+  }
+  for (Thread& thread : threads_) {
+    thread.received = votes;
+    thread.state = State::ready;
+  }
+  ++barriers_completed_;
+  return true;
+}
+
+// Ends the operations that are complete in the warp that starts at thread `first`.
+bool Block::release_warp(std::size_t first) {
+  const auto lanes = static_cast<unsigned>(std::min<std::size_t>(kWarpThreads, threads_.size() - first));
+  Thread* const warp = &threads_[first];
+  unsigned waiting = 0;
+  unsigned alive = 0;
+  for (unsigned lane = 0; lane < lanes; ++lane) {
+    const Thread& thread = warp[lane];
+    if (thread.state != State::returned) alive |= 1u << lane;
+    const bool here = thread.state == State::waiting && thread.wait.kind != Collective::block_barrier;
+    if (here) waiting |= 1u << lane;
+  }
+  bool released = false;
+  while (waiting != 0) {
+    const Wait meeting = warp[__builtin_ctz(waiting)].wait;
+    const unsigned members = meeting.mask & alive;
+    bool complete = true;
+    std::uint64_t votes = 0;
+    for (unsigned lane = 0; lane < lanes; ++lane) {
+      if ((members >> lane & 1) == 0) continue;
+      const Thread& thread = warp[lane];
+      complete = complete && (waiting >> lane & 1) != 0 && together(thread.wait, meeting);
+      if (thread.wait.posted != 0) votes |= std::uint64_t{1} << lane;
+    }
+    if (complete) {
+      for (unsigned lane = 0; lane < lanes; ++lane) {
+        if ((members >> lane & 1) == 0) continue;
+        Thread& thread = warp[lane];
+        const unsigned source = thread.wait.source;
+        if (meeting.kind == Collective::ballot) thread.received = votes;
+        if (meeting.kind == Collective::shuffle) {
+          thread.received =
+              source < lanes && (members >> source & 1) != 0 ? warp[source].wait.posted : ~std::uint64_t{0};
+        }
+        thread.state = State::ready;
+      }
+      if (meeting.kind == Collective::warp_barrier) {
+        for (std::size_t at = 0; at < warp_barrier_count_; ++at) {
+          WarpBarrier& barrier = warp_barriers_[at];
+          if (barrier.warp == first / kWarpThreads && barrier.mask == meeting.mask) ++barrier.completed;
+        }
+      }
+      released = true;
+      waiting &= ~members;
+    } else {
+      waiting &= waiting - 1;
+    }
+  }
+  return released;
+}
+
+// "threads 0 to 15 wait in __syncthreads at kernel.cuh:12, 16 to 31 returned"
+std::string Block::describe_threads() const {
+  std::string all;
+  for (std::size_t begin = 0; begin < threads_.size();) {
+    const std::string what = text(threads_[begin]);
+    std::size_t end = begin + 1;
+    while (end < threads_.size() && text(threads_[end]) == what) ++end;
+    all += all.empty() ? "threads " : ", ";
+    all += std::to_string(begin);
+    if (end - begin > 1) all += " to " + std::to_string(end - 1);
+    all += " " + what;
+    begin = end;
+  }
+  return all;
+}
+
+void Block::give_up(const std::string& message) const {
+  current = nullptr;
+  throw Error("block " + text(blockIdx) + ", thread " + text(threadIdx) + ": " + message);
+}
+
+}  // namespace wrcor::emulator

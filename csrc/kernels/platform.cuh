@@ -1,0 +1,78 @@
+// The one file that knows which compiler a kernel is compiled by:
+//   nvcc            the ops of csrc/cuda;
+//   NVRTC           CuPy's RawModule at run time: no host headers exist there;
+//   a C++ compiler  with -DWRCOR_EMULATE -Icsrc/emulator: every kernel runs on the CPU in tests.
+// Kernels are plain CUDA C++ but for the macros below, and for comparisons, which must be NaN-aware: the emulator fills
+// shared memory with NaN before a block starts.
+#pragma once
+
+#if defined(WRCOR_EMULATE)
+#include "emulator.h"
+#else
+#include <cuda_bf16.h>
+#include <cuda_fp16.h>
+#if !defined(__CUDACC_RTC__)
+#include <cuda_runtime.h>
+
+#include <cstddef>
+#endif
+#endif
+
+namespace wrcor {
+
+// NVRTC has no <cstdint>. Offsets into responses are i64: N * D passes 2^31.
+using i32 = int;
+using u32 = unsigned int;
+using i64 = long long;
+using u64 = unsigned long long;
+
+static_assert(sizeof(i32) == 4 && sizeof(i64) == 8, "an LP64 platform is assumed");
+
+}  // namespace wrcor
+
+// WRCOR_SHARED(float, tile, kRows * kStride): a static shared array of a kernel, its first element on 16 bytes.
+// WRCOR_DYNAMIC_SHARED(double, matrix): the dynamic shared block of the launch as a double*, on 16 bytes, too.
+#if defined(WRCOR_EMULATE)
+#define WRCOR_SHARED(type, name, count)                               \
+  static const char wrcor_shared_##name = 0;                          \
+  using wrcor_shared_t_##name = type[(count)];                        \
+  wrcor_shared_t_##name& name = *static_cast<wrcor_shared_t_##name*>( \
+      ::wrcor::emulator::shared_array(&wrcor_shared_##name, #name, sizeof(wrcor_shared_t_##name)))
+#define WRCOR_DYNAMIC_SHARED(type, name) type* name = static_cast<type*>(::wrcor::emulator::dynamic_shared())
+#else
+#define WRCOR_SHARED(type, name, count) __shared__ __align__(16) type name[(count)]
+#define WRCOR_DYNAMIC_SHARED(type, name)                               \
+  extern __shared__ __align__(16) unsigned char wrcor_dynamic_block[]; \
+  type* name = reinterpret_cast<type*>(wrcor_dynamic_block)
+#endif
+
+// WRCOR_LAUNCH(kernel<T, 4>, grid, block, shared_bytes, stream, arguments...) -> cudaError_t, host side. Dynamic shared
+// memory beyond 48 KB is asked for; the arguments are converted to the kernel's parameters.
+#if !defined(__CUDACC_RTC__)
+#define WRCOR_LAUNCH(...) ::wrcor::launch(__VA_ARGS__)
+
+namespace wrcor {
+
+template <typename... Parameters, typename... Arguments>
+cudaError_t launch(void (*kernel)(Parameters...), dim3 grid, dim3 block, std::size_t shared_bytes, cudaStream_t stream,
+                   const Arguments&... arguments) {
+#if defined(WRCOR_EMULATE)
+  static_cast<void>(stream);
+  // Throws emulator::Error for whatever the device would refuse, hang on, or leave undefined.
+  emulator::run(grid, block, shared_bytes, [&] { kernel(static_cast<Parameters>(arguments)...); });
+  return cudaSuccess;
+#else
+  constexpr std::size_t kWithoutAsking = 48 * 1024;
+  if (shared_bytes > kWithoutAsking) {
+    const cudaError_t refused =
+        cudaFuncSetAttribute(reinterpret_cast<const void*>(kernel), cudaFuncAttributeMaxDynamicSharedMemorySize,
+                             static_cast<int>(shared_bytes));
+    if (refused != cudaSuccess) return refused;
+  }
+  kernel<<<grid, block, shared_bytes, stream> > >(static_cast<Parameters>(arguments)...);
+  return cudaGetLastError();
+#endif
+}
+
+}  // namespace wrcor
+#endif
