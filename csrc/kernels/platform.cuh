@@ -69,7 +69,9 @@ cudaError_t launch(void (*kernel)(Parameters...), dim3 grid, dim3 block, std::si
                              static_cast<int>(shared_bytes));
     if (refused != cudaSuccess) return refused;
   }
-  kernel<<<grid, block, shared_bytes, stream> > >(static_cast<Parameters>(arguments)...);
+  // clang-format off: it takes the launch for the end of three templates
+  kernel<<<grid, block, shared_bytes, stream>>>(static_cast<Parameters>(arguments)...);
+  // clang-format on
   return cudaGetLastError();
 #endif
 }
