@@ -47,19 +47,25 @@ static_assert(sizeof(i32) == 4 && sizeof(i64) == 8, "an LP64 platform is assumed
 #endif
 
 // WRCOR_LAUNCH(kernel<T, 4>, grid, block, shared_bytes, stream, arguments...) -> cudaError_t, host side. Dynamic shared
-// memory beyond 48 KB is asked for; the arguments are converted to the kernel's parameters.
+// memory beyond 48 KB is asked for.
 #if !defined(__CUDACC_RTC__)
 #define WRCOR_LAUNCH(...) ::wrcor::launch(__VA_ARGS__)
 
 namespace wrcor {
 
-template <typename... Parameters, typename... Arguments>
+// A parameter of the kernel, which converts an argument as usual and takes no part in deduction.
+template <typename Parameter>
+struct Same {
+  using type = Parameter;
+};
+
+template <typename... Parameters>
 cudaError_t launch(void (*kernel)(Parameters...), dim3 grid, dim3 block, std::size_t shared_bytes, cudaStream_t stream,
-                   const Arguments&... arguments) {
+                   typename Same<Parameters>::type... arguments) {
 #if defined(WRCOR_EMULATE)
   static_cast<void>(stream);
   // Throws emulator::Error for whatever the device would refuse, hang on, or leave undefined.
-  emulator::run(grid, block, shared_bytes, [&] { kernel(static_cast<Parameters>(arguments)...); });
+  emulator::run(grid, block, shared_bytes, [&] { kernel(arguments...); });
   return cudaSuccess;
 #else
   constexpr std::size_t kWithoutAsking = 48 * 1024;
@@ -70,7 +76,7 @@ cudaError_t launch(void (*kernel)(Parameters...), dim3 grid, dim3 block, std::si
     if (refused != cudaSuccess) return refused;
   }
   // clang-format off: it takes the launch for the end of three templates
-  kernel<<<grid, block, shared_bytes, stream>>>(static_cast<Parameters>(arguments)...);
+  kernel<<<grid, block, shared_bytes, stream>>>(arguments...);
   // clang-format on
   return cudaGetLastError();
 #endif
