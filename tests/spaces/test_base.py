@@ -18,10 +18,9 @@ from wrcor_ext.spaces.base import MAX_TRIES, draw_within
         (Limits(params=7), True),
         (Limits(params=6), False),
         (Limits(flops=100, params=6), False),
-        (Limits(latency=1e-9), True),
     ],
 )
-def test_limits_are_inclusive_and_ignore_latency(limits, admitted):
+def test_limits_are_inclusive(limits, admitted):
     assert limits.admits(Cost(flops=100, params=7)) is admitted
 
 

@@ -42,7 +42,8 @@ class Limits:
     Attributes:
         flops: multiply-adds of one image, by `counting="exact"`.
         params: trainable parameters.
-        latency: milliseconds. A space knows no latency: whoever measures it compares it with this bound.
+        latency: milliseconds. A space itself knows no latency and refuses this bound;
+            `wrcor_ext.timed_space.TimedSpace` adds a source of latencies to it.
 
     Raises:
         InputError: for a bound that is not a positive number.
@@ -63,8 +64,25 @@ class Limits:
         return " and ".join(f"{name} <= {bound:g}" for name, bound in bounds if bound is not None) or "no limits"
 
     def admits(self, cost: Cost) -> bool:
-        """Whether `cost` keeps the bounds on FLOPs and parameters."""
+        """Whether `cost` keeps the bounds on FLOPs and parameters.
+
+        Raises:
+            InputError: if there is a bound on latency.
+        """
+        self.refuse_latency()
         return (self.flops is None or cost.flops <= self.flops) and (self.params is None or cost.params <= self.params)
+
+    def refuse_latency(self) -> None:
+        """For whoever knows costs but no latency: a bound on it must not be passed over in silence.
+
+        Raises:
+            InputError: if there is a bound on latency.
+        """
+        if self.latency is not None:
+            raise InputError(
+                f"latency <= {self.latency:g} ms cannot be kept without a source of latencies: "
+                "wrap the space in wrcor_ext.timed_space.TimedSpace"
+            )
 
 
 class Space(ABC, Generic[A]):

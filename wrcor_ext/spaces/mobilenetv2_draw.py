@@ -124,6 +124,8 @@ def sample(
     Raises:
         InputError: if `MAX_DRAWS` draws had none within the limits; it names the smallest costs seen.
     """
+    if limits is not None:
+        limits.refuse_latency()
     if limits is None or (limits.flops is None and limits.params is None):
         return Draws.random(rng, 1, resolution).architecture(0)
     most_flops, most_params = (np.inf if bound is None else bound for bound in (limits.flops, limits.params))
