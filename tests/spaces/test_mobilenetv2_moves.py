@@ -124,7 +124,7 @@ def test_mutation_leaves_the_rest_of_an_architecture_from_outside_the_ranges():
 
 def test_limits_hold_along_a_walk():
     rng = np.random.default_rng(6)
-    limits = Limits(flops=600e6, params=8e6, latency=0.001)  # a space knows no latency
+    limits = Limits(flops=600e6, params=8e6)
     arch = SPACE.sample(rng, limits=limits)
     for _ in range(200):
         assert limits.admits(SPACE.cost(arch))
