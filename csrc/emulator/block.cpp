@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <memory>
 
 #include "sanitizers.h"
 
@@ -13,6 +14,11 @@ using State = Thread::State;
 
 const char kDynamic = 0;  // its address stands for the declaration of the dynamic block
 char launch_end = 0;      // its address stands for the end of the launch
+
+// Numbers of tags.
+constexpr unsigned kStart = 0;
+constexpr unsigned kBlockBarrier = 1;
+constexpr unsigned kWarpBarriers = 3;
 
 bool same(const Site& a, const Site& b) {
   return a.line == b.line && std::strcmp(a.operation, b.operation) == 0 && std::strcmp(a.file, b.file) == 0;
@@ -30,62 +36,72 @@ std::string text(const Thread& thread) {
   return std::string("wait in ") + site.operation + " at " + site.file + ":" + std::to_string(site.line);
 }
 
+// Fibers that wait for a thread to run, of this block or of a later one. They are kept: ThreadSanitizer takes half a
+// millisecond to make one. Null after an error, which leaves fibers in the middle of a kernel.
+std::unique_ptr<std::vector<std::unique_ptr<Fiber>>> idle;
+
+// Which fiber runs thread `thread` of `threads` of block number `turn`. Were it always the same one, ThreadSanitizer
+// would take what it did in different blocks for the work of one thread, and see no race between blocks. Blocks take
+// turns with sets of fibers, and within a set fibers take turns with threads.
+unsigned choose_fiber(unsigned turn, unsigned thread, unsigned threads) {
+  if (__tsan_create_fiber == nullptr) return thread;
+  constexpr unsigned kFibers = 1024;
+  const unsigned sets = std::max(2u, kFibers / threads);
+  return turn % sets * threads + (thread + turn / sets) % threads;
+}
+
 }  // namespace
 
 Block* Block::current = nullptr;
 
-Block::Block(std::size_t shared_limit, std::size_t dynamic_bytes, unsigned rotation, const std::function<void()>& body)
-    : dynamic_bytes_(dynamic_bytes),
-      body_(body),
-      arena_(blockDim.x * blockDim.y * blockDim.z, shared_limit),
-      threads_(blockDim.x * blockDim.y * blockDim.z) {
+Block::Block(unsigned turn, std::size_t shared_limit, std::size_t dynamic_bytes, const std::function<void()>& body)
+    : body_(body), shared_(shared_limit), threads_(blockDim.x * blockDim.y * blockDim.z) {
+  if (idle == nullptr) idle = std::make_unique<std::vector<std::unique_ptr<Fiber>>>();
   const auto count = static_cast<unsigned>(threads_.size());
   for (unsigned at = 0; at < count; ++at) {
-    const unsigned index = (at + rotation) % count;
-    Thread& thread = threads_[index];
-    thread.index = {index % blockDim.x, index / blockDim.x % blockDim.y, index / (blockDim.x * blockDim.y)};
-    thread.fiber.prepare(arena_.stack(index), Arena::kStackBytes, run_thread);
+    Thread& thread = threads_[at];
+    thread.index = {at % blockDim.x, at / blockDim.x % blockDim.y, at / (blockDim.x * blockDim.y)};
+    const unsigned fiber = choose_fiber(turn, at, count);
+    while (idle->size() <= fiber) idle->push_back(std::make_unique<Fiber>(run_threads));
+    thread.fiber = (*idle)[fiber].get();
   }
+  dynamic_ = shared_.array(&kDynamic, "(dynamic)", dynamic_bytes);
+  current = this;
 }
 
 // What a fiber does: a thread of one block after the other.
-void Block::run_thread() {
+void Block::run_threads() {
   for (;;) {
+    if (__tsan_acquire != nullptr) __tsan_acquire(current->shared_.tag(kStart));
     current->body_();
-    Thread& self = *current->running_;
     if (__tsan_release != nullptr) __tsan_release(&launch_end);
+    Thread& self = *current->running_;
     self.state = State::returned;
-    self.fiber.switch_to(current->scheduler_);
+    self.fiber->switch_to(current->scheduler_);
   }
 }
 
 void Block::run(Order& order) {
-  current = this;
-  arena_.reset();
-  dynamic_ = arena_.array(&kDynamic, "(dynamic)", dynamic_bytes_);
-  for (Thread& thread : threads_) thread.state = State::ready;
-  barriers_completed_ = 0;
-  warp_barrier_count_ = 0;
-
+  if (__tsan_release != nullptr) __tsan_release(shared_.tag(kStart));
   std::size_t returned = 0;
-  for (;;) {
+  while (returned < threads_.size()) {
+    bool progress = false;
     for (const unsigned index : order.next(static_cast<unsigned>(threads_.size()))) {
       Thread& thread = threads_[index];
       if (thread.state != State::ready) continue;
+      progress = true;
       running_ = &thread;
       threadIdx = thread.index;
-      scheduler_.switch_to(thread.fiber);
-      if (!error_.empty()) give_up(error_);
+      scheduler_.switch_to(*thread.fiber);
+      if (!error_.empty()) give_up("thread " + text(threadIdx) + ": " + error_);
       returned += thread.state == State::returned;
     }
-    if (returned == threads_.size()) break;
-    bool released = release_block();
-    for (std::size_t first = 0; first < threads_.size(); first += kWarpThreads) released |= release_warp(first);
-    if (!released) give_up("the kernel has diverged: " + describe_threads());
+    if (!progress) give_up("the kernel has diverged: " + describe_threads());
+    release_block();
+    for (std::size_t first = 0; first < threads_.size(); first += kWarpThreads) release_warp(first);
   }
-  const std::string damage = arena_.damage();
+  const std::string damage = shared_.damage();
   if (!damage.empty()) give_up("the kernel wrote " + damage);
-  current = nullptr;
 }
 
 void Block::finish_launch() {
@@ -105,29 +121,27 @@ std::uint64_t Block::meet(const Wait& wait) {
   const bool orders = wait.kind == Collective::block_barrier || wait.kind == Collective::warp_barrier;
   void* const meeting = orders && __tsan_release != nullptr ? tag(wait) : nullptr;
   if (meeting != nullptr) __tsan_release(meeting);
-  self.fiber.switch_to(scheduler_);
+  self.fiber->switch_to(scheduler_);
   if (meeting != nullptr) __tsan_acquire(meeting);
   return self.received;
 }
 
 void Block::fail(const std::string& message) {
   error_ = message;
-  for (;;) running_->fiber.switch_to(scheduler_);
+  for (;;) running_->fiber->switch_to(scheduler_);
 }
 
 void* Block::shared_array(const void* declaration, const char* name, std::size_t bytes) {
-  void* const array = arena_.array(declaration, name, bytes);
+  void* const array = shared_.array(declaration, name, bytes);
   if (array == nullptr)
     fail("no shared memory is left for " + std::string(name) + " of " + std::to_string(bytes) + " bytes");
   return array;
 }
 
-unsigned Block::lane() const { return static_cast<unsigned>(running_ - threads_.data()) % kWarpThreads; }
-
 // Two tags per barrier take turns: a thread that is at the next barrier already must not seem to have ordered what a
 // thread did that has not left this one yet.
 void* Block::tag(const Wait& wait) {
-  if (wait.kind == Collective::block_barrier) return arena_.tag(barriers_completed_ % 2);
+  if (wait.kind == Collective::block_barrier) return shared_.tag(kBlockBarrier + barriers_completed_ % 2);
   const std::size_t warp = static_cast<std::size_t>(running_ - threads_.data()) / kWarpThreads;
   WarpBarrier* const begin = warp_barriers_.data();
   WarpBarrier* const end = begin + warp_barrier_count_;
@@ -138,14 +152,14 @@ void* Block::tag(const Wait& wait) {
     *end = {warp, wait.mask, 0};
     ++warp_barrier_count_;
   }
-  return arena_.tag(2 + 2 * static_cast<unsigned>(barrier - begin) + barrier->completed % 2);
+  return shared_.tag(kWarpBarriers + 2 * static_cast<unsigned>(barrier - begin) + barrier->completed % 2);
 }
 
-bool Block::release_block() {
+void Block::release_block() {
   std::uint64_t votes = 0;
   for (const Thread& thread : threads_) {
     const bool here = thread.state == State::waiting && together(thread.wait, threads_.front().wait);
-    if (!here || thread.wait.kind != Collective::block_barrier) return false;
+    if (!here || thread.wait.kind != Collective::block_barrier) return;
     votes += thread.wait.posted != 0;
   }
   for (Thread& thread : threads_) {
@@ -153,11 +167,10 @@ bool Block::release_block() {
     thread.state = State::ready;
   }
   ++barriers_completed_;
-  return true;
 }
 
 // Ends the operations that are complete in the warp that starts at thread `first`.
-bool Block::release_warp(std::size_t first) {
+void Block::release_warp(std::size_t first) {
   const auto lanes = static_cast<unsigned>(std::min<std::size_t>(kWarpThreads, threads_.size() - first));
   Thread* const warp = &threads_[first];
   unsigned waiting = 0;
@@ -168,7 +181,6 @@ bool Block::release_warp(std::size_t first) {
     const bool here = thread.state == State::waiting && thread.wait.kind != Collective::block_barrier;
     if (here) waiting |= 1u << lane;
   }
-  bool released = false;
   while (waiting != 0) {
     const Wait meeting = warp[__builtin_ctz(waiting)].wait;
     const unsigned members = meeting.mask & alive;
@@ -198,13 +210,9 @@ bool Block::release_warp(std::size_t first) {
           if (barrier.warp == first / kWarpThreads && barrier.mask == meeting.mask) ++barrier.completed;
         }
       }
-      released = true;
-      waiting &= ~members;
-    } else {
-      waiting &= waiting - 1;
     }
+    waiting &= complete ? ~members : waiting - 1;
   }
-  return released;
 }
 
 // "threads 0 to 15 wait in __syncthreads at kernel.cuh:12, 16 to 31 returned"
@@ -224,8 +232,8 @@ std::string Block::describe_threads() const {
 }
 
 void Block::give_up(const std::string& message) const {
-  current = nullptr;
-  throw Error("block " + text(blockIdx) + ", thread " + text(threadIdx) + ": " + message);
+  idle = nullptr;
+  throw Error("block " + text(blockIdx) + ": " + message);
 }
 
 }  // namespace wrcor::emulator

@@ -6,10 +6,10 @@
 #include <string>
 #include <vector>
 
-#include "arena.h"
 #include "fiber.h"
 #include "order.h"
 #include "scheduler.h"
+#include "shared_memory.h"
 
 namespace wrcor::emulator {
 
@@ -25,7 +25,7 @@ struct Wait {
 
 struct Thread {
   enum class State { ready, waiting, returned };
-  Fiber fiber;
+  Fiber* fiber = nullptr;
   uint3 index = {};
   State state = State::ready;
   Wait wait = {};
@@ -34,14 +34,14 @@ struct Thread {
 
 class Block {
  public:
-  // Fibers are made starting at thread `rotation`: ThreadSanitizer takes a fiber that gets the number of a dead one for
-  // the same thread, and would miss a race between the two.
-  Block(std::size_t shared_limit, std::size_t dynamic_bytes, unsigned rotation, const std::function<void()>& body);
+  // Block number `turn` of its launch. `body` is what each thread calls.
+  Block(unsigned turn, std::size_t shared_limit, std::size_t dynamic_bytes, const std::function<void()>& body);
+  ~Block() { current = nullptr; }
 
-  // Runs all threads until they have returned. Throws Error. Can be called again.
+  // Runs all threads until they have returned. Throws Error.
   void run(Order& order);
 
-  // Orders what all threads of the launch did before what the host does next.
+  // Orders what all threads of a launch did before what the host does next.
   static void finish_launch();
 
   // Called on the fibers of threads.
@@ -49,15 +49,15 @@ class Block {
   [[noreturn]] void fail(const std::string& message);
   void* shared_array(const void* declaration, const char* name, std::size_t bytes);
   void* dynamic_shared() { return dynamic_; }
-  unsigned lane() const;
+  unsigned lane() const { return static_cast<unsigned>(running_ - threads_.data()) % kWarpThreads; }
 
-  // The block that runs, null between launches.
+  // The one that runs.
   static Block* current;
 
  private:
-  static void run_thread();
-  bool release_block();
-  bool release_warp(std::size_t first);
+  static void run_threads();
+  void release_block();
+  void release_warp(std::size_t first);
   void* tag(const Wait& wait);
   std::string describe_threads() const;
   [[noreturn]] void give_up(const std::string& message) const;
@@ -69,16 +69,15 @@ class Block {
     unsigned completed;
   };
 
-  std::size_t dynamic_bytes_;
   const std::function<void()>& body_;
-  Arena arena_;
+  SharedMemory shared_;
   std::vector<Thread> threads_;
   Fiber scheduler_;
   Thread* running_ = nullptr;
   void* dynamic_ = nullptr;
   std::string error_;
   unsigned barriers_completed_ = 0;
-  std::array<WarpBarrier, 256> warp_barriers_;
+  std::array<WarpBarrier, (SharedMemory::kTags - 3) / 2> warp_barriers_;
   std::size_t warp_barrier_count_ = 0;
 };
 

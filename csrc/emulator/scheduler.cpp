@@ -1,11 +1,9 @@
 #include "scheduler.h"
 
 #include <cstdlib>
-#include <memory>
 #include <mutex>
 
 #include "block.h"
-#include "sanitizers.h"
 
 namespace wrcor::emulator {
 
@@ -61,21 +59,10 @@ void run(dim3 grid, dim3 block, std::size_t shared_bytes, const std::function<vo
   Order thread_order(order_text());
   Order block_order(order_text());
 
-  // ThreadSanitizer wants fresh fibers and memory for each block, and the last block's kept meanwhile so that their
-  // numbers differ. Elsewhere one set serves all blocks.
-  const bool fresh = __tsan_create_fiber != nullptr;
-  std::unique_ptr<Block> last;
-  std::unique_ptr<Block> running;
-  unsigned rotation = 0;
-  const std::vector<unsigned> order = block_order.next(grid.x * grid.y * grid.z);
-  for (const unsigned index : order) {
+  unsigned turn = 0;
+  for (const unsigned index : block_order.next(grid.x * grid.y * grid.z)) {
     blockIdx = {index % grid.x, index / grid.x % grid.y, index / (grid.x * grid.y)};
-    if (running == nullptr || fresh) {
-      last = std::move(running);
-      running = std::make_unique<Block>(limit, shared_bytes, rotation, thread);
-      rotation += 37;  // an odd step that no power of two divides
-    }
-    running->run(thread_order);
+    Block(turn++, limit, shared_bytes, thread).run(thread_order);
   }
   Block::finish_launch();
 }
