@@ -250,6 +250,17 @@ def test_the_model_and_the_random_state_come_back(fails: bool, rule: Any, tail: 
     assert all(a is b for a, b in zip(buffers, model.buffers(), strict=True))
 
 
+@pytest.mark.parametrize("rule", ["activations", "reference"])
+@pytest.mark.parametrize("tail", [None, "auto"])
+def test_a_model_that_overwrites_its_input_leaves_the_images_alone(rule: Any, tail: Any) -> None:
+    images, labels = batch()
+    images = images.to(memory_format=torch.channels_last)
+    before = images.clone()
+    model = nn.Sequential(nn.ReLU(inplace=True), nn.Flatten(), nn.Linear(192, 4))
+    assert wrcor_ext.score(model, images, labels, rule=rule, tail=tail)["wrcor"].status == "ok"
+    assert torch.equal(images, before)
+
+
 def test_works_inside_no_grad_and_inference_mode(net: Net) -> None:
     images, labels = batch()
     truth = wrcor_ext.score(net, images, labels)["wrcor"].value

@@ -82,9 +82,9 @@ def score(
     with preserved(model), seeded(seed), torch.inference_mode(False), torch.enable_grad():
         images, labels = _placed(model, images, labels, rule)
         _prepare(model)
-        if tail == "auto":
+        if tail == "auto" and any(p.needs.level_weighted for p in wanted):
             tail = _auto_tail(model, images, rule, blocks)
-        first_level = 0 if tail is None else max(0, max(1, len(blocks)) - tail)
+        first_level = max(0, max(1, len(blocks)) - tail) if isinstance(tail, int) else 0
         needs = {p.needs: first_level if p.needs.level_weighted else 0 for p in wanted}
         sums = ResponseSums(needs, images.shape[0], images.device)
         recorder = Recorder(
@@ -145,13 +145,16 @@ def _placed(model: nn.Module, images: Tensor, labels: Tensor | None, rule: Rule)
     channels_last is a quarter faster, but its batch-norms round differently, by 2e-8 of a score: the reference rule is
     there to reproduce published numbers and keeps the layout it is given.
     """
-    images = images.detach()
+    callers = images.detach()
+    images = callers
     parameter = next((p for p in model.parameters() if p.is_floating_point()), None)
     if parameter is not None:
         images = images.to(parameter.device, parameter.dtype if images.is_floating_point() else None)
         labels = None if labels is None else labels.to(parameter.device)
     if images.dim() == 4 and images.device.type == "cpu" and rule != "reference":
         images = images.contiguous(memory_format=torch.channels_last)
+    if images.data_ptr() == callers.data_ptr():
+        images = images.clone()  # a model may begin by overwriting its input
     return images, labels
 
 
@@ -171,7 +174,7 @@ def _auto_tail(model: nn.Module, images: Tensor, rule: Rule, blocks: Sequence[nn
     count = ResponseCount()
     # Two images tell how often each level is called; one would stop a batch-norm over a single value.
     with torch.no_grad(), preserved(model), Recorder(model, count, rule=rule, blocks=blocks, gradients=False):
-        model(images[:2])
+        model(images[:2].clone())
     levels = max(1, len(blocks))
     weights = [count.per_level.get(level, 0) * 2.0**level for level in range(levels)]
     total = math.fsum(weights)
