@@ -45,7 +45,7 @@ std::unique_ptr<std::vector<std::unique_ptr<Fiber>>> idle;
 // turns with sets of fibers, and within a set fibers take turns with threads.
 unsigned choose_fiber(unsigned turn, unsigned thread, unsigned threads) {
   if (__tsan_create_fiber == nullptr) return thread;
-  constexpr unsigned kFibers = 1024;
+  constexpr unsigned kFibers = 512;
   const unsigned sets = std::max(2u, kFibers / threads);
   return turn % sets * threads + (thread + turn / sets) % threads;
 }
@@ -215,19 +215,31 @@ void Block::release_warp(std::size_t first) {
   }
 }
 
-// "threads 0 to 15 wait in __syncthreads at kernel.cuh:12, 16 to 31 returned"
+// "threads 0 to 15, 20 wait in __syncthreads at kernel.cuh:12; threads 16 to 19, 21 to 31 returned"
 std::string Block::describe_threads() const {
-  std::string all;
-  for (std::size_t begin = 0; begin < threads_.size();) {
+  constexpr std::size_t kRanges = 4;  // of a group: the rest is as in a pattern
+  struct Group {
+    std::string what;
+    std::string ranges;
+    std::size_t count;
+  };
+  std::vector<Group> groups;
+  for (std::size_t begin = 0, end = 0; begin < threads_.size(); begin = end) {
     const std::string what = text(threads_[begin]);
-    std::size_t end = begin + 1;
-    while (end < threads_.size() && text(threads_[end]) == what) ++end;
-    all += all.empty() ? "threads " : ", ";
-    all += std::to_string(begin);
-    if (end - begin > 1) all += " to " + std::to_string(end - 1);
-    all += " " + what;
-    begin = end;
+    for (end = begin; end < threads_.size() && text(threads_[end]) == what;) ++end;
+    auto group = std::find_if(groups.begin(), groups.end(), [&](const Group& seen) { return seen.what == what; });
+    if (group == groups.end()) group = groups.insert(group, {what, "", 0});
+    if (group->count < kRanges) {
+      if (group->count > 0) group->ranges += ", ";
+      group->ranges += std::to_string(begin);
+      if (end - begin > 1) group->ranges += " to " + std::to_string(end - 1);
+    } else if (group->count == kRanges) {
+      group->ranges += " and so on";
+    }
+    ++group->count;
   }
+  std::string all;
+  for (const Group& group : groups) all += (all.empty() ? "threads " : "; threads ") + group.ranges + " " + group.what;
   return all;
 }
 

@@ -11,6 +11,10 @@
 #include <vector_functions.h>
 #include <vector_types.h>
 
+// CUDA's headers give it to compilers that do not know it.
+#undef __launch_bounds__
+#define __launch_bounds__(...)
+
 #include "intrinsics.h"
 #include "scheduler.h"
 

@@ -32,7 +32,7 @@ T shuffle(Site site, unsigned mask, T value, unsigned source) {
   std::memcpy(&posted, &value, sizeof(T));
   const std::uint64_t received = meet(Collective::shuffle, site, mask, posted, source);
   T result;
-  std::memcpy(&result, &received, sizeof(T));
+  std::memcpy(static_cast<void*>(&result), &received, sizeof(T));
   return result;
 }
 

@@ -1,0 +1,26 @@
+// C functions of the emulated ops: see python.cpp. tests/helpers/emulator.py declares the same to ctypes.
+#pragma once
+
+#include "../cuda/launch.cuh"
+
+extern "C" {
+
+// "forward", "reverse", "rotated" or "random:SEED", for the launches that follow.
+const char* wrcor_emulated_set_order(const char* order);
+
+// `element` is a wrcor::Element. out [rows, rows]
+const char* wrcor_emulated_response_correlation(int element, wrcor::i64 rows, const wrcor::ResponseInput* x,
+                                                double* out);
+
+// responses [count]; k [rows, rows]; counts [2]
+const char* wrcor_emulated_accumulate_correlation(int element, wrcor::i64 rows, const wrcor::ResponseInput* responses,
+                                                  int count, double* k, wrcor::i64* counts);
+
+// k [rows, rows]; counts [2]
+const char* wrcor_emulated_accumulate_hamming(int element, wrcor::i64 rows, const wrcor::ResponseInput* x, double* k,
+                                              wrcor::i64* counts);
+
+// matrices [batch, n, n]; sign, logabsdet [batch]. `shared_limit`: bytes of shared memory that a block may ask for.
+const char* wrcor_emulated_slogdet(const double* matrices, wrcor::i64 batch, wrcor::i64 n, wrcor::i64 shared_limit,
+                                   double* sign, double* logabsdet);
+}
