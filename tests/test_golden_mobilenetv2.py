@@ -22,6 +22,8 @@ MEASURES = [
     ("gcor", "grad_cor", 3e-3),
     ("rcor", "act_grad_cor", 3e-3),
     ("naswot", "act_hamming", 6e-4),
+    ("grad_hamming", "grad_hamming", 4e-3),
+    ("act_grad_hamming", "act_grad_hamming", 4e-3),
 ]
 PROXIES = [published for _, published, _ in MEASURES]
 

@@ -20,6 +20,8 @@ MEASURES = [
     ("gcor", "grad_cor", 2e-5),
     ("rcor", "act_grad_cor", 2e-5),
     ("naswot", "act_hamming", 3e-6),
+    ("grad_hamming", "grad_hamming", 1e-4),
+    ("act_grad_hamming", "act_grad_hamming", 1e-4),
 ]
 PROXIES = [published for _, published, _ in MEASURES]
 

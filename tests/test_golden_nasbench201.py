@@ -19,6 +19,8 @@ MEASURES = [
     ("gcor", "grad_cor", 6e-6),
     ("rcor", "act_grad_cor", 6e-6),
     ("naswot", "act_hamming", 3e-7),
+    ("grad_hamming", "grad_hamming", 5e-5),
+    ("act_grad_hamming", "act_grad_hamming", 5e-5),
 ]
 PROXIES = [published for _, published, _ in MEASURES]
 

@@ -202,3 +202,21 @@ def test_torchvision_networks_give_one_gradient_per_call(name: str, calls: int |
     if blocks is not None:
         assert len(opening) == blocks
     assert [level for level, _ in log.activations] == sorted(level for level, _ in log.activations)
+
+
+@pytest.mark.parametrize("rule", ["activations", "reference"])
+def test_a_call_that_the_loss_does_not_depend_on_has_the_gradient_zero(rule: str) -> None:
+    class Dead(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.used, self.unused = nn.ReLU(), nn.ReLU()
+
+        def forward(self, x: Tensor) -> Tensor:
+            self.unused(x[:, :3] - 1)
+            return self.used(x)
+
+    x = torch.randn(4, 5)
+    log = record(Dead(), x, rule=rule)
+    (used, unused) = (gradient for _, gradient in log.gradients)
+    assert torch.equal(used, 2 * x.relu())
+    assert torch.equal(unused, torch.zeros(4, 3))

@@ -63,6 +63,12 @@ def summed(levels: Sequence[Sequence[Tensor]], weight: Any = lambda level: 1.0, 
     return np.asarray(k)
 
 
+def agreement(response: Tensor) -> np.ndarray:
+    """On how many units each pair of images agrees about the sign."""
+    signs = (response.detach().flatten(1) > 0).numpy()
+    return np.array([[np.count_nonzero(one == other) for other in signs] for one in signs], dtype=float)
+
+
 def log_abs_det(k: np.ndarray) -> float:
     return float(np.linalg.slogdet(k)[1])
 
@@ -77,18 +83,17 @@ def test_every_proxy_against_numpy(net: Net) -> None:
     images, labels = batch()
     images = images.double()
     a, g = responses(copy.deepcopy(net), images, labels)
-    signs = sum(
-        (x > 0).double() @ (x > 0).double().T + (x <= 0).double() @ (x <= 0).double().T
-        for level in a
-        for x in (t.flatten(1) for t in level)
-    )
+    a_signs, g_signs = (sum(agreement(t) for level in levels for t in level) for levels in (a, g))
     truth = {
         "wrcor": log_abs_det(summed(a, lambda level: 2**level) + summed(g, lambda level: 2**level)),
         "rcor": log_abs_det(summed(a) + summed(g)),
         "acor": log_abs_det(summed(a)),
         "gcor": log_abs_det(summed(g)),
-        "naswot": log_abs_det(signs.numpy()),
+        "naswot": log_abs_det(a_signs),
+        "grad_hamming": log_abs_det(g_signs),
+        "act_grad_hamming": log_abs_det(a_signs + g_signs),
     }
+    assert set(truth) == set(proxies.names())
     scores = wrcor_ext.score(net, images, labels, proxies=list(truth))
     assert list(scores) == list(truth)
     for name, value in truth.items():

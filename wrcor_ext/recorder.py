@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
 from typing import Any, Literal, Protocol, cast
 
 import torch
@@ -65,6 +66,7 @@ class Recorder:
         self._level = 0
         self._attached = ExitStack()
         self._sources: list[Tensor] = []
+        self._awaited: dict[int, _Awaited] = {}
         self.calls = 0
 
     def __enter__(self) -> Recorder:
@@ -86,10 +88,17 @@ class Recorder:
         self._attached.close()
 
     def backward(self, loss: Tensor) -> None:
-        """Runs the gradients of `loss` (a scalar) back to the first response; parameters and `.grad` stay untouched."""
+        """Runs the gradients of `loss` (a scalar) back to the first response; parameters and `.grad` stay untouched.
+
+        A call that the loss does not depend on has the gradient zero, and that is what the sink gets for it.
+        """
         if self._sources and loss.requires_grad:
             torch.autograd.grad(loss, self._sources, allow_unused=True)
         self._sources.clear()
+        for missing in self._awaited.values():
+            zero = torch.zeros(missing.shape, dtype=missing.dtype, device=missing.device)
+            self._sink.gradient(missing.level, zero)
+        self._awaited.clear()
 
     def _enter_level(self, level: int, module: nn.Module, args: object) -> None:
         self._level = level
@@ -126,10 +135,10 @@ class Recorder:
         if not in_place:
             # A view of its own for each call: its gradient is that of this branch alone, whatever else consumes x.
             branch = branch.view_as(branch) if branch is x else branch
-            branch.register_hook(functools.partial(self._tensor_gradient, level))
+            branch.register_hook(functools.partial(self._tensor_gradient, self._await(level, branch)))
         out = function(branch, *args[1:], **kwargs) if args else function(**{**kwargs, "input": branch})
         if in_place and out.grad_fn is not None:
-            out.grad_fn.register_hook(functools.partial(self._node_gradient, level))
+            out.grad_fn.register_hook(functools.partial(self._node_gradient, self._await(level, out)))
         return out
 
     # rule="reference"
@@ -148,16 +157,31 @@ class Recorder:
         level = self._level
         self._sink.activation(level, args[0].detach())
         if self._gradients and isinstance(out, Tensor) and out.grad_fn is not None:
-            out.grad_fn.register_hook(functools.partial(self._node_gradient, level))
+            out.grad_fn.register_hook(functools.partial(self._node_gradient, self._await(level, out)))
 
     # both
 
-    def _tensor_gradient(self, level: int, gradient: Tensor) -> None:
-        self._sink.gradient(level, gradient)
+    def _await(self, level: int, like: Tensor) -> int:
+        call = len(self._awaited)
+        self._awaited[call] = _Awaited(level, like.shape, like.dtype, like.device)
+        return call
 
-    def _node_gradient(self, level: int, inputs: Sequence[Tensor | None], outputs: Sequence[Tensor | None]) -> None:
+    def _tensor_gradient(self, call: int, gradient: Tensor) -> None:
+        self._sink.gradient(self._awaited.pop(call).level, gradient)
+
+    def _node_gradient(self, call: int, inputs: Sequence[Tensor | None], outputs: Sequence[Tensor | None]) -> None:
         if inputs and inputs[0] is not None:
-            self._sink.gradient(level, inputs[0])
+            self._sink.gradient(self._awaited.pop(call).level, inputs[0])
+
+
+@dataclass(frozen=True)
+class _Awaited:
+    """A call whose gradient has not come yet."""
+
+    level: int
+    shape: torch.Size
+    dtype: torch.dtype
+    device: torch.device
 
 
 class _ActivationCalls(TorchFunctionMode):

@@ -6,6 +6,9 @@ import torch
 
 from wrcor_ext.proxies.registry import ProxyValue, ResponseSum, log_abs_det, register
 
+# NASWOT's kernel on gradient responses as well: measures of the code published with this paper.
+_PAPER = "Weighted Response Correlation, arXiv 2507.08841"
+
 
 @register(
     "naswot",
@@ -15,4 +18,16 @@ from wrcor_ext.proxies.registry import ProxyValue, ResponseSum, log_abs_det, reg
 )
 def naswot(k: torch.Tensor) -> ProxyValue:
     """log abs det of the sum over activation responses of B B^T + (1-B)(1-B)^T, B = (A > 0)."""
+    return log_abs_det(k)
+
+
+@register("grad_hamming", needs=ResponseSum(frozenset({"gradient"}), "hamming"), paper=_PAPER)
+def grad_hamming(k: torch.Tensor) -> ProxyValue:
+    """log abs det of the sum over gradient responses of B B^T + (1-B)(1-B)^T, B = (G > 0)."""
+    return log_abs_det(k)
+
+
+@register("act_grad_hamming", needs=ResponseSum(frozenset({"activation", "gradient"}), "hamming"), paper=_PAPER)
+def act_grad_hamming(k: torch.Tensor) -> ProxyValue:
+    """log abs det of the same sum over activation and gradient responses."""
     return log_abs_det(k)
