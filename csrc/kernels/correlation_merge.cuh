@@ -1,0 +1,235 @@
+// Correlation, launch two: merges the chunks of each response in float64 and finishes: C itself, or K += weight * |C|.
+//
+//   mean_i = sum_c n_c mean_ci / D
+//   gram_ij = sum_c (gram_cij + n_c (mean_ci - mean_i)(mean_cj - mean_j))
+//
+// all in units of 2^exponent_i, the largest exponent of a row's chunks. Every term is symmetric in i and j bit for bit,
+// and every entry meets the chunks in one and the same order: equal rows end up with equal entries.
+#pragma once
+
+#include "correlation_plan.cuh"
+#include "element.cuh"
+
+namespace wrcor {
+
+// A block computes kSide x kSide entries and the diagonal entries of the rows that they need.
+struct MergeTraits {
+  static constexpr int kThreads = 256;
+  // 8 neighbouring float32 entries are one 32-byte sector; at N = 64 the upper triangle has 36 blocks.
+  static constexpr int kSide = 8;
+  static constexpr int kRows = 2 * kSide;
+  static constexpr int kEntries = kSide * kSide + kRows;
+  // Threads per entry: each takes every third chunk.
+  static constexpr int kGroups = kThreads / kEntries;
+  // Chunks at a time, whose factors lie in shared memory: enough loads in flight between two barriers.
+  static constexpr int kBatch = 64;
+  // Threads that share a row while its mean is computed.
+  static constexpr int kLanes = kThreads / kRows;
+  static_assert(kGroups == 3 && kLanes == 16, "the comments above");
+  static_assert(2 * kRows * kBatch * 8 + 2 * kEntries * kGroups * 8 <= 48 * 1024, "static shared memory");
+};
+
+// What to do with the correlation. `out` alone: response_correlation, [N, N], NaN where a row has no variance. `k` and
+// `counts`: accumulate_correlation.
+struct CorrelationResult {
+  double* out;  // [N, N]
+  double* k;    // [N, N]
+  i64* counts;  // [2]: used, skipped
+};
+
+template <typename C>
+struct MergeView {
+  const CorrelationPartials partials;
+  int panel_rows, panels, pairs, features;  // as CorrelationPlan
+
+  __device__ i64 row(i64 chunk, int row) const { return chunk * panels * panel_rows + row; }
+  // Place of entry i <= j within a chunk's gram.
+  __device__ i64 entry(int i, int j) const {
+    const int pi = i / panel_rows, pj = j / panel_rows;
+    const int pair = pi * panels - pi * (pi - 1) / 2 + pj - pi;
+    return (static_cast<i64>(pair) * panel_rows + i % panel_rows) * panel_rows + j % panel_rows;
+  }
+  __device__ double gram(i64 chunk, i64 entry) const {
+    return static_cast<const C*>(partials.gram)[chunk * pairs * panel_rows * panel_rows + entry];
+  }
+  // Features of chunk `c` of x.
+  __device__ double size(const Response& x, i32 c) const {
+    const i64 whole = static_cast<i64>(x.slices_per_chunk) * features;
+    const i64 left = x.features - c * whole;
+    return static_cast<double>(left < whole ? left : whole);
+  }
+};
+
+// Whether every row of x is finite and has two different values. Called by all threads of a block; the answer is the
+// same in all. `ok` is shared, one entry per panel.
+template <typename C>
+__device__ inline bool all_rows_vary(const MergeView<C>& view, const Response& x, int rows, i32* ok) {
+  const int thread = static_cast<int>(threadIdx.x);
+  if (thread < view.panels) ok[thread] = 0;
+  __syncthreads();
+  bool bad = false;
+  for (i32 s = thread; s < x.chunks * view.panels; s += MergeTraits::kThreads) {
+    const i32 status = view.partials.status[x.first_chunk * view.panels + s];
+    bad = bad || (status & kNotFinite) != 0;
+    if ((status & kVaries) != 0) atomicAdd(ok + s % view.panels, 1);
+  }
+  if (__syncthreads_or(bad ? 1 : 0) != 0) return false;
+  // One chunk in which all rows of a panel vary is enough. Seldom there is none: then every row is looked at.
+  bool known = true;
+  for (int p = 0; p < view.panels; ++p) known = known && ok[p] > 0;
+  bool still = false;
+  if (!known) {
+    for (int r = thread; r < rows; r += MergeTraits::kThreads) {
+      i32 flags = 0;
+      for (i32 c = 0; c < x.chunks; ++c) flags |= view.partials.flags[view.row(x.first_chunk + c, r)];
+      still = still || (flags & kVaries) == 0;
+    }
+  }
+  return __syncthreads_or(still ? 1 : 0) == 0;
+}
+
+// Block blockIdx.x: the blockIdx.x-th pair (i <= j) of groups of kSide rows.
+template <typename C>
+__global__ void __launch_bounds__(MergeTraits::kThreads)
+    correlation_merge(const ResponseTable table, const MergeView<C> view, const CorrelationResult result) {
+  constexpr int kSide = MergeTraits::kSide, kRows = MergeTraits::kRows, kEntries = MergeTraits::kEntries;
+  constexpr int kBatch = MergeTraits::kBatch, kGroups = MergeTraits::kGroups, kLanes = MergeTraits::kLanes;
+  WRCOR_SHARED(i32, panel_ok, kMaxResponseRows / 16);
+  WRCOR_SHARED(i32, row_exponent, kRows);
+  WRCOR_SHARED(i32, row_varies, kRows);
+  WRCOR_SHARED(double, row_mean, kRows);
+  WRCOR_SHARED(double, scale, kRows* kBatch);  // [row, chunk of the batch]: 2^(exponent of the chunk - of the row)
+  WRCOR_SHARED(double, shift, kRows* kBatch);  // [row, chunk of the batch]: mean of the chunk - of the row
+  WRCOR_SHARED(double, parts, kEntries* kGroups);
+  WRCOR_SHARED(double, totals, kEntries);
+
+  const int thread = static_cast<int>(threadIdx.x);
+  const int rows = table.rows;
+  const int sides = (rows + kSide - 1) / kSide;
+  int first = 0, rest = static_cast<int>(blockIdx.x);
+  for (int length = sides; rest >= length; --length) {
+    rest -= length;
+    ++first;
+  }
+  const int first_row = first * kSide, second_row = (first + rest) * kSide;
+  // Row `r` of the block: the first kSide belong to i, the others to j. Rows past the last one repeat it.
+  const auto global_row = [&](int r) {
+    const int row = r < kSide ? first_row + r : second_row + r - kSide;
+    return row < rows ? row : rows - 1;
+  };
+  // The entry of this thread: kSide x kSide products first, then the diagonal.
+  const int entry = thread % kEntries, group = thread / kEntries;
+  const int entry_i = entry < kSide * kSide ? entry / kSide : entry - kSide * kSide;
+  const int entry_j = entry < kSide * kSide ? kSide + entry % kSide : entry_i;
+  const int global_i = global_row(entry_i), global_j = global_row(entry_j);
+  const i64 place = global_i <= global_j ? view.entry(global_i, global_j) : view.entry(global_j, global_i);
+  // Entries below the diagonal of K and rows past the end are computed for nothing and not written.
+  const int out_i = first_row + entry_i, out_j = second_row + entry_j - kSide;
+  const bool writes = thread < kSide * kSide && out_i <= out_j && out_j < rows;
+  const i64 above = static_cast<i64>(out_i) * rows + out_j, below = static_cast<i64>(out_j) * rows + out_i;
+  double k_above = 0.0, k_below = 0.0;
+  if (writes && result.k != nullptr) {
+    k_above = result.k[above];
+    k_below = result.k[below];
+  }
+  i64 used = 0;
+
+  for (int which = 0; which < table.count; ++which) {
+    const Response& x = table.responses[which];
+    if (result.k != nullptr) {
+      if (!all_rows_vary(view, x, rows, panel_ok)) continue;
+      ++used;
+    }
+    // Exponent, flags and mean of each row: kLanes threads a row, chunks dealt out in turn.
+    {
+      const int r = thread / kLanes, lane = thread % kLanes;
+      const int row = global_row(r);
+      i32 exponent = kZeroExponent;
+      i32 flags = 0;
+      for (i32 c = lane; c < x.chunks; c += kLanes) {
+        const i32 chunk = x.first_chunk + c;
+        exponent = max(exponent, view.partials.exponent[view.row(chunk, row)]);
+        flags |= view.partials.flags[view.row(chunk, row)];
+      }
+#pragma unroll
+      for (int distance = kLanes / 2; distance > 0; distance /= 2) {
+        exponent = max(exponent, __shfl_xor_sync(0xffffffffu, exponent, distance));
+        flags |= __shfl_xor_sync(0xffffffffu, flags, distance);
+      }
+      double sum = 0.0;
+      for (i32 c = lane; c < x.chunks; c += kLanes) {
+        const i64 at = view.row(x.first_chunk + c, row);
+        sum += view.size(x, c) * (view.partials.mean[at] * shrink<double>(view.partials.exponent[at] - exponent));
+      }
+#pragma unroll
+      for (int distance = kLanes / 2; distance > 0; distance /= 2) {
+        sum += __shfl_xor_sync(0xffffffffu, sum, distance);
+      }
+      if (lane == 0) {
+        row_exponent[r] = exponent;
+        row_mean[r] = sum / static_cast<double>(x.features);
+        row_varies[r] = flags == kVaries ? 1 : 0;
+      }
+    }
+    __syncthreads();
+    double sum = 0.0;
+    for (i32 start = 0; start < x.chunks; start += kBatch) {
+      const i32 batch = x.chunks - start < kBatch ? x.chunks - start : kBatch;
+      for (int e = thread; e < kRows * kBatch; e += MergeTraits::kThreads) {
+        const int r = e / kBatch, c = e % kBatch;
+        if (c >= batch) continue;
+        const i64 at = view.row(x.first_chunk + start + c, global_row(r));
+        const double factor = shrink<double>(view.partials.exponent[at] - row_exponent[r]);
+        scale[e] = factor;
+        shift[e] = view.partials.mean[at] * factor - row_mean[r];
+      }
+      __syncthreads();
+      if (group < kGroups) {
+        const double* scale_i = scale + entry_i * kBatch;
+        const double* scale_j = scale + entry_j * kBatch;
+        const double* shift_i = shift + entry_i * kBatch;
+        const double* shift_j = shift + entry_j * kBatch;
+#pragma unroll 8
+        for (i32 c = group; c < batch; c += kGroups) {
+          const double gram = view.gram(x.first_chunk + start + c, place);
+          sum += gram * (scale_i[c] * scale_j[c]);
+          sum += view.size(x, start + c) * (shift_i[c] * shift_j[c]);
+        }
+      }
+      __syncthreads();
+    }
+    if (group < kGroups) parts[entry * kGroups + group] = sum;
+    __syncthreads();
+    if (thread < kEntries) {
+      double total = parts[thread * kGroups];
+#pragma unroll
+      for (int g = 1; g < kGroups; ++g) total += parts[thread * kGroups + g];
+      totals[thread] = total;
+    }
+    __syncthreads();
+    if (writes) {
+      const double variance_i = totals[kSide * kSide + entry_i], variance_j = totals[kSide * kSide + entry_j];
+      const bool defined = row_varies[entry_i] != 0 && row_varies[entry_j] != 0 && variance_i > 0.0 && variance_j > 0.0;
+      const double raw = totals[thread] * (1.0 / sqrt(variance_i) * (1.0 / sqrt(variance_j)));
+      const double value = defined ? (raw > 1.0 ? 1.0 : raw < -1.0 ? -1.0 : raw) : quiet_nan();
+      if (result.k != nullptr) {
+        k_above += x.weight * fabs(value);
+        k_below += x.weight * fabs(value);
+      } else {
+        result.out[above] = value;
+        result.out[below] = value;
+      }
+    }
+    __syncthreads();
+  }
+  if (writes && result.k != nullptr) {
+    result.k[above] = k_above;
+    if (out_i != out_j) result.k[below] = k_below;
+  }
+  if (result.counts != nullptr && blockIdx.x == 0 && thread == 0) {
+    result.counts[0] += used;
+    result.counts[1] += table.count - used;
+  }
+}
+
+}  // namespace wrcor
