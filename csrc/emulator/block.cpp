@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 #include <memory>
+#include <utility>
 
 #include "sanitizers.h"
 
@@ -126,8 +127,8 @@ std::uint64_t Block::meet(const Wait& wait) {
   return self.received;
 }
 
-void Block::fail(const std::string& message) {
-  error_ = message;
+void Block::fail(std::string message) {
+  error_ = std::move(message);  // nobody destroys what is left on the stack
   for (;;) running_->fiber->switch_to(scheduler_);
 }
 

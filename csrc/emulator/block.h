@@ -46,7 +46,7 @@ class Block {
 
   // Called on the fibers of threads.
   std::uint64_t meet(const Wait& wait);
-  [[noreturn]] void fail(const std::string& message);
+  [[noreturn]] void fail(std::string message);
   void* shared_array(const void* declaration, const char* name, std::size_t bytes);
   void* dynamic_shared() { return dynamic_; }
   unsigned lane() const { return static_cast<unsigned>(running_ - threads_.data()) % kWarpThreads; }

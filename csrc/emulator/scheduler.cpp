@@ -2,6 +2,7 @@
 
 #include <cstdlib>
 #include <mutex>
+#include <utility>
 
 #include "block.h"
 
@@ -85,7 +86,7 @@ std::uint64_t meet(Collective kind, Site site, unsigned mask, std::uint64_t post
   return Block::current->meet({kind, site, mask, posted, source});
 }
 
-void fail(const std::string& message) { Block::current->fail(message); }
+void fail(std::string message) { Block::current->fail(std::move(message)); }
 
 unsigned lane() { return Block::current->lane(); }
 

@@ -60,7 +60,7 @@ struct Site {
 std::uint64_t meet(Collective kind, Site site, unsigned mask, std::uint64_t posted, unsigned source);
 
 // Reports an error of the running thread and gives up the launch.
-[[noreturn]] void fail(const std::string& message);
+[[noreturn]] void fail(std::string message);
 
 // The running thread's lane in its warp.
 unsigned lane();
