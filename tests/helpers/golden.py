@@ -13,6 +13,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+import wrcor_ext
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 GOLDEN = Path(os.environ.get("WRCOR_TEST_GOLDEN", REPOSITORY.parent / "shared" / "golden" / "reference_scores.json"))
 TEST_DATA = Path(os.environ.get("WRCOR_TEST_DATA", REPOSITORY.parent / "shared" / "data"))
@@ -60,3 +62,40 @@ def inputs(case: dict[str, Any]) -> tuple[Tensor, Tensor]:
     images = np.random.RandomState(case["input_seed"]).standard_normal((batch, 3, size, size)).astype(np.float32)
     labels = (np.arange(batch) // 2) % case["classes"]
     return torch.from_numpy(images), torch.from_numpy(labels)
+
+
+# The published names of the correlation and sign-pattern scores, by ours.
+PUBLISHED = {
+    "wrcor": "act_grad_cor_weighted",
+    "acor": "act_cor",
+    "gcor": "grad_cor",
+    "rcor": "act_grad_cor",
+    "naswot": "act_hamming",
+    "grad_hamming": "grad_hamming",
+    "act_grad_hamming": "act_grad_hamming",
+}
+
+
+def check_scores(case: dict[str, Any], model: nn.Module, dtype: torch.dtype, rounding: dict[str, float]) -> None:
+    """Scores the filled `model` under the reference rule and compares with the golden values.
+
+    Args:
+        case: the golden case.
+        model: its network, float32.
+        dtype: float64 is compared to a relative error of 1e-7, float32 to ten times `rounding`.
+        rounding: the float32 rounding by our name of the score, as the golden README states it.
+    """
+    images, labels = inputs(case)
+    names = list(PUBLISHED.values())
+    scores = wrcor_ext.score(model.to(dtype), images.to(dtype), labels, proxies=names, rule="reference")
+    for name, published in PUBLISHED.items():
+        truth = float(case["scores_float64" if dtype == torch.float64 else "scores"][published])
+        result = scores[published]
+        assert result is scores[name]
+        if truth == float("-inf"):
+            assert result.status == "degenerate", name
+            assert result.detail["reason"]
+        else:
+            assert result.status == "ok", (name, result)
+            tolerance = 1e-7 if dtype == torch.float64 else 10 * rounding[name]
+            assert result.value == pytest.approx(truth, rel=tolerance), name

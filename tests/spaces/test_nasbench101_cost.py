@@ -8,9 +8,8 @@ import json
 
 import numpy as np
 import pytest
-import torch
+from helpers.counted import counted
 from helpers.golden import data_file
-from torch.utils.flop_counter import FlopCounterMode
 
 from wrcor_ext import spaces
 from wrcor_ext.errors import InputError
@@ -20,16 +19,6 @@ from wrcor_ext.spaces.nasbench101_cost import vertex_channels
 
 SPACE = spaces.get("nasbench101")
 SMALLEST = Cell(((0, 1), (0, 0)), ("input", "output"))
-
-
-def measured(arch, image_size, **options):
-    """Multiply-adds by torch's counter, which counts two operations for each, and the number of parameters."""
-    model = SPACE.build(arch, **options).eval()  # batch-norm cannot train on one image of one pixel
-    with torch.no_grad(), FlopCounterMode(display=False) as counter:
-        model(torch.zeros(1, 3, image_size, image_size))
-    flops, remainder = divmod(counter.get_total_flops(), 2)
-    assert remainder == 0
-    return Cost(flops, sum(p.numel() for p in model.parameters()))
 
 
 def random_options(rng):
@@ -46,9 +35,10 @@ def test_exact_cost_is_what_the_network_takes(seed):
     rng = np.random.default_rng(seed)
     for _ in range(50):
         arch, image_size, options = SPACE.sample(rng), int(rng.integers(4, 12)), random_options(rng)
-        expected = measured(arch, image_size, **options)
-        assert SPACE.cost(arch, image_size=image_size, **options) == expected, (arch, image_size, options)
-        assert spaces.get("nasbench101", image_size=image_size, **options).cost(arch) == expected
+        space = spaces.get("nasbench101", image_size=image_size, **options)
+        expected = counted(space, arch, num_classes=options["num_classes"], image_size=image_size)
+        assert space.cost(arch) == expected, (arch, image_size, options)
+        assert SPACE.cost(arch, image_size=image_size, **options) == expected
 
 
 def test_parameters_are_the_published_ones():

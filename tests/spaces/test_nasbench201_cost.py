@@ -7,9 +7,8 @@ import gzip
 
 import numpy as np
 import pytest
-import torch
+from helpers.counted import counted
 from helpers.golden import cases, data_file
-from torch.utils.flop_counter import FlopCounterMode
 
 from wrcor_ext import spaces
 from wrcor_ext.errors import InputError
@@ -17,16 +16,6 @@ from wrcor_ext.spaces import Cost
 
 SPACE = spaces.get("nasbench201")
 ALL_CONV = ("nor_conv_3x3",) * 6
-
-
-def measured(arch, image_size, **options):
-    """Multiply-adds by torch's counter, which counts two operations for each, and the number of parameters."""
-    model = SPACE.build(arch, **options).eval()  # batch-norm cannot train on one image of one pixel
-    with torch.no_grad(), FlopCounterMode(display=False) as counter:
-        model(torch.zeros(1, 3, image_size, image_size))
-    flops, remainder = divmod(counter.get_total_flops(), 2)
-    assert remainder == 0
-    return Cost(flops, sum(p.numel() for p in model.parameters()))
 
 
 def random_options(rng):
@@ -43,17 +32,17 @@ def test_exact_cost_is_what_the_network_takes(seed):
     rng = np.random.default_rng(seed)
     for _ in range(50):
         arch, image_size, options = SPACE.sample(rng), 4 * int(rng.integers(1, 9)), random_options(rng)
-        expected = measured(arch, image_size, **options)
-        assert SPACE.cost(arch, image_size=image_size, **options) == expected, (arch, image_size, options)
         space = spaces.get("nasbench201", image_size=image_size, **options)
-        assert space.cost(arch) == expected
+        expected = counted(space, arch, num_classes=options["num_classes"], image_size=image_size)
+        assert space.cost(arch) == expected, (arch, image_size, options)
+        assert SPACE.cost(arch, image_size=image_size, **options) == expected
 
 
 def test_exact_cost_of_the_published_network():
     rng = np.random.default_rng(9)
     for arch in [ALL_CONV, ("none",) * 6, *(SPACE.sample(rng) for _ in range(3))]:
-        assert SPACE.cost(arch) == measured(arch, 32)
-        assert SPACE.cost(arch, num_classes=120, image_size=16) == measured(arch, 16, num_classes=120)
+        assert SPACE.cost(arch) == counted(SPACE, arch, num_classes=10, image_size=32)
+        assert SPACE.cost(arch, num_classes=120, image_size=16) == counted(SPACE, arch, num_classes=120, image_size=16)
 
 
 def test_exact_cost_by_hand():
