@@ -29,7 +29,7 @@ template <typename T, int kRows, bool kPair>
 cudaError_t launch_slices(const CorrelationPlan& plan, i32 chunks, const ResponseTable& table,
                           const CorrelationPartials& partials, cudaStream_t stream) {
   using Traits = SliceTraits<T, kRows, kPair>;
-  if (plan.features != Traits::kFeatures) return cudaErrorInvalidValue;
+  if (plan.features != Traits::kFeatures || plan.gram_elements != Traits::kGramElements) return cudaErrorInvalidValue;
   return WRCOR_LAUNCH(correlation_slices<T, kRows, kPair>, dim3(static_cast<unsigned>(chunks * plan.pairs)),
                       dim3(Traits::kThreads), 0, stream, table, partials);
 }
@@ -69,7 +69,7 @@ cudaError_t launch_correlation(Element element, i64 rows, const ResponseInput* r
     status = launch_slices<T, kWidest, false>(plan, chunks, table, partials, stream);
   }
   if (status != cudaSuccess) return status;
-  const MergeView<C> view = {partials, plan.panel_rows, plan.panels, plan.pairs, plan.features};
+  const MergeView<C> view = {partials, plan};
   return WRCOR_LAUNCH(correlation_merge<C>, dim3(triangle((rows + MergeTraits::kSide - 1) / MergeTraits::kSide)),
                       dim3(MergeTraits::kThreads), 0, stream, table, view, result);
 }

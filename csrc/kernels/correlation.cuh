@@ -145,21 +145,19 @@ __device__ inline bool center_pack(const T* rows, i64 stride, int present, int c
   const C scale = nonzero ? power_of_two<C>(-exponent) : C(0);
   const C centre = nonzero ? mean * scale : C(0);
 
-  C scales[kPack], centres[kPack];
-#pragma unroll
-  for (int r = 0; r < kPack; ++r) {
-    scales[r] = __shfl_sync(all, scale, r * kShare, kLanes);
-    centres[r] = __shfl_sync(all, centre, r * kShare, kLanes);
-  }
-  const auto centred = [&](int r, int v) {
-    return scales[r] != C(0) && (seen >> v & 1u) != 0 ? values[r][v] * scales[r] - centres[r] : C(0);
-  };
   // The mean is rounded to the compute type: what it leaves is the mean of a row that is nearly centred.
+  C centred[kPack][kValues];
 #pragma unroll
   for (int r = 0; r < kPack; ++r) {
+    const C row_scale = __shfl_sync(all, scale, r * kShare, kLanes);
+    const C row_centre = __shfl_sync(all, centre, r * kShare, kLanes);
     sums[r] = C(0);
 #pragma unroll
-    for (int v = 0; v < kValues; ++v) sums[r] += centred(r, v);
+    for (int v = 0; v < kValues; ++v) {
+      const bool counts = row_scale != C(0) && (seen >> v & 1u) != 0;
+      centred[r][v] = counts ? values[r][v] * row_scale - row_centre : C(0);
+      sums[r] += centred[r][v];
+    }
   }
   const C residual = reduce_pack<kPack, kLanes>(sums, lane, Add()) / static_cast<C>(count);
 #pragma unroll
@@ -170,10 +168,11 @@ __device__ inline bool center_pack(const T* rows, i64 stride, int present, int c
   for (int v = 0; v < kValues; ++v) {
     C pack[kPack];
 #pragma unroll
-    for (int r = 0; r < kPack; ++r) pack[r] = (seen >> v & 1u) != 0 ? centred(r, v) - sums[r] : C(0);
+    for (int r = 0; r < kPack; ++r) pack[r] = (seen >> v & 1u) != 0 ? centred[r][v] - sums[r] : C(0);
     store_pack(z + (v * kLanes + lane) * Traits::kStride, pack);
   }
 
+  __syncwarp();  // the lanes of a row have read its state
   if (lane % kShare != 0) return false;
   const double seen_before = static_cast<double>(before), added = static_cast<double>(count);
   const double kept = before > 0 ? state.mean[own] * shrink<double>(old_exponent - exponent) : 0.0;
@@ -218,6 +217,7 @@ __global__ void __launch_bounds__(SliceTraits<T, kRows, kPair>::kThreads, SliceT
   using C = typename Traits::C;
   constexpr int kPack = Traits::kPack, kSide = Traits::kSide, kPanels = Traits::kPanels;
   WRCOR_SHARED(C, slice, Traits::kSharedElements);
+  WRCOR_SHARED(i32, first_row, kPanels);  // of each panel
   WRCOR_SHARED(double, row_mean, kPanels* kRows);
   WRCOR_SHARED(i32, row_exponent, kPanels * kRows);
   WRCOR_SHARED(C, row_factor, kPanels * kRows);
@@ -232,29 +232,25 @@ __global__ void __launch_bounds__(SliceTraits<T, kRows, kPair>::kThreads, SliceT
   int which = 0;
   while (which + 1 < table.count && chunk >= table.responses[which + 1].first_chunk) ++which;
   const Response& x = table.responses[which];
-  int first_panel = 0, second_panel = 0;
-  if constexpr (kPair) {
-    second_panel = pair;
-    for (int length = panels; second_panel >= length; --length) {
-      second_panel -= length;
-      ++first_panel;
-    }
-    second_panel += first_panel;
+  int first_panel = 0, second_panel = pair;
+  for (int size = panels; second_panel >= size; --size) {
+    second_panel -= size;
+    ++first_panel;
   }
-  const int own_panels = !kPair || first_panel == second_panel ? 1 : 2;
+  second_panel += first_panel;
+  const bool two = kPair && first_panel != second_panel;
+  if (thread < kPanels) first_row[thread] = (thread == 0 ? first_panel : second_panel) * kRows;
+  __syncthreads();
 
   for (int r = thread; r < kPanels * kRows; r += Traits::kThreads) {
     row_mean[r] = 0.0;
     row_exponent[r] = kZeroExponent;
     row_flags[r] = 0;
-    const int row = (r < kRows ? first_panel : second_panel) * kRows + r % kRows;
+    const int row = first_row[r / kRows] + r % kRows;
     row_first[r] = row < table.rows ? to_compute(static_cast<const T*>(x.data)[row * x.stride]) : C(0);
   }
-  const int tile = thread % Traits::kTiles;
   const int group = thread / Traits::kTiles;
-  const TilePosition at = tile_position<Traits>(tile);
-  const C* second_slice = slice + (own_panels - 1) * Traits::kPanelElements;
-  const C* second_factor = row_factor + (own_panels - 1) * kRows;
+  const TilePosition at = tile_position<Traits>(thread % Traits::kTiles);
   C sums[kSide][kSide];
 #pragma unroll
   for (int a = 0; a < kSide; ++a) {
@@ -271,22 +267,27 @@ __global__ void __launch_bounds__(SliceTraits<T, kRows, kPair>::kThreads, SliceT
   for (int start = 0; start < length; start += Traits::kFeatures) {
     const int count = length - start < Traits::kFeatures ? length - start : Traits::kFeatures;
     bool changed = false;
-    for (int p = thread / Traits::kLanes; p < own_panels * (kRows / kPack); p += Traits::kThreads / Traits::kLanes) {
-      const int local = p * kPack;  // row of the block
-      const int panel = local < kRows ? first_panel : second_panel;
-      const int row = panel * kRows + local % kRows;
-      const T* rows = static_cast<const T*>(x.data) + row * x.stride + begin + start;
-      const RowState<C> state = {row_mean + local, row_exponent + local, row_factor + local, row_first + local,
-                                 row_flags + local};
-      C* z = slice + local / kRows * Traits::kPanelElements + local % kRows;
-      changed |= center_pack<Traits, T>(rows, x.stride, table.rows - row, count, start, x.aligned != 0, lane, z, state);
+    // All lanes of a warp go round together, and the compiler can see it: shuffles stay single instructions.
+    for (int panel = 0; panel < (two ? 2 : 1); ++panel) {
+#pragma unroll 1
+      for (int turn = 0; turn < Traits::kTurns; ++turn) {
+        const int at_row = (turn * (Traits::kThreads / Traits::kLanes) + thread / Traits::kLanes) * kPack;
+        const int local = panel * kRows + at_row;  // row of the block
+        const int row = first_row[panel] + at_row;
+        const T* rows = static_cast<const T*>(x.data) + row * x.stride + begin + start;
+        const RowState<C> state = {row_mean + local, row_exponent + local, row_factor + local, row_first + local,
+                                   row_flags + local};
+        C* z = slice + panel * Traits::kPanelElements + at_row;
+        changed |=
+            center_pack<Traits, T>(rows, x.stride, table.rows - row, count, start, x.aligned != 0, lane, z, state);
+      }
     }
     if (__syncthreads_or(changed ? 1 : 0) != 0) {
 #pragma unroll
       for (int a = 0; a < kSide; ++a) {
         const C factor = row_factor[row_of<Traits>(at.i, a)];
 #pragma unroll
-        for (int b = 0; b < kSide; ++b) sums[a][b] *= factor * second_factor[row_of<Traits>(at.j, b)];
+        for (int b = 0; b < kSide; ++b) sums[a][b] *= factor * row_factor[(two ? kRows : 0) + row_of<Traits>(at.j, b)];
       }
     }
     if (group < Traits::kGroups) {
@@ -295,7 +296,7 @@ __global__ void __launch_bounds__(SliceTraits<T, kRows, kPair>::kThreads, SliceT
         const C* from = slice + k * Traits::kStride + at.i * kPack;
         load_pack(from, left);
         load_pack(from + kRows / 2, left + kPack);
-        from = second_slice + k * Traits::kStride + at.j * kPack;
+        from += (two ? Traits::kPanelElements : 0) + (at.j - at.i) * kPack;
         load_pack(from, right);
         load_pack(from + kRows / 2, right + kPack);
 #pragma unroll
@@ -325,26 +326,23 @@ __global__ void __launch_bounds__(SliceTraits<T, kRows, kPair>::kThreads, SliceT
     __syncthreads();
     groups = keep;
   }
-  if (group == 0) {
-    C* gram = static_cast<C*>(partials.gram) + (static_cast<i64>(chunk) * pairs + pair) * (kRows * kRows);
+  if (group == 0) {  // there, tiles are numbered like threads
+    C* gram = static_cast<C*>(partials.gram) + (static_cast<i64>(chunk) * pairs + pair) * Traits::kGramElements;
 #pragma unroll
     for (int a = 0; a < kSide; ++a) {
-#pragma unroll
-      for (int b = 0; b < kSide; ++b) {
-        const int i = row_of<Traits>(at.i, a), j = row_of<Traits>(at.j, b);
-        // The two triangles of a tile on the diagonal hold the same bits.
-        if (kPair || at.i != at.j || i <= j) gram[kPair || i <= j ? i * kRows + j : j * kRows + i] = sums[a][b];
-      }
+      store_pack(gram + (thread * kSide + a) * kSide, sums[a]);
+      store_pack(gram + (thread * kSide + a) * kSide + kPack, sums[a] + kPack);
     }
   }
-  if (own_panels == 1) {
+  if (!two) {
+    const i64 panel = static_cast<i64>(chunk) * panels + first_row[0] / kRows;
     i32 any = 0, each = kVaries;  // flags of any row, flags of each row
     for (int r = thread; r < kRows; r += Traits::kThreads) {
-      const i64 to = (static_cast<i64>(chunk) * panels + first_panel) * kRows + r;
+      const i64 to = panel * kRows + r;
       partials.mean[to] = row_mean[r];
       partials.exponent[to] = row_exponent[r];
       partials.flags[to] = row_flags[r];
-      if (first_panel * kRows + r < table.rows) {
+      if (first_row[0] + r < table.rows) {
         any |= row_flags[r];
         each &= row_flags[r];
       }
@@ -352,7 +350,7 @@ __global__ void __launch_bounds__(SliceTraits<T, kRows, kPair>::kThreads, SliceT
     const bool bad = __syncthreads_or(any & kNotFinite) != 0;
     const bool constant = __syncthreads_or(each ^ kVaries) != 0;
     if (thread == 0) {
-      partials.status[chunk * panels + first_panel] = (bad ? kNotFinite : 0) | (constant ? 0 : kVaries);
+      partials.status[panel] = (bad ? kNotFinite : 0) | (constant ? 0 : kVaries);
     }
   }
 }

@@ -15,7 +15,10 @@ namespace wrcor {
 // A block computes kSide x kSide entries and the diagonal entries of the rows that they need.
 struct MergeTraits {
   static constexpr int kThreads = 256;
-  // 8 neighbouring float32 entries are one 32-byte sector; at N = 64 the upper triangle has 36 blocks.
+  // Room for eight loads in flight and their sums in registers; left alone, the compiler aims at four blocks and
+  // spills.
+  static constexpr int kMinBlocks = 2;
+  // Whole 32-byte sectors of a tile are read; at N = 64 the upper triangle has 36 blocks.
   static constexpr int kSide = 8;
   static constexpr int kRows = 2 * kSide;
   static constexpr int kEntries = kSide * kSide + kRows;
@@ -39,22 +42,36 @@ struct CorrelationResult {
 
 template <typename C>
 struct MergeView {
-  const CorrelationPartials partials;
-  int panel_rows, panels, pairs, features;  // as CorrelationPlan
+  CorrelationPartials partials;
+  CorrelationPlan plan;  // chunks and slices_per_chunk are those of each response
 
-  __device__ i64 row(i64 chunk, int row) const { return chunk * panels * panel_rows + row; }
-  // Place of entry i <= j within a chunk's gram.
+  __device__ i64 row(i64 chunk, int row) const { return chunk * plan.panels * plan.panel_rows + row; }
+
+  // Place of entry i <= j within a chunk's gram: tile_position() and row_of() of correlation.cuh, backwards.
   __device__ i64 entry(int i, int j) const {
-    const int pi = i / panel_rows, pj = j / panel_rows;
-    const int pair = pi * panels - pi * (pi - 1) / 2 + pj - pi;
-    return (static_cast<i64>(pair) * panel_rows + i % panel_rows) * panel_rows + j % panel_rows;
+    constexpr int pack = 16 / static_cast<int>(sizeof(C)), side = 2 * pack;
+    const int half = plan.panel_rows / 2, sets = plan.panel_rows / side;
+    const int pi = i / plan.panel_rows, pj = j / plan.panel_rows;
+    const int pair = pi * plan.panels - pi * (pi - 1) / 2 + pj - pi;
+    const int in_i = i % plan.panel_rows, in_j = j % plan.panel_rows;
+    int set_i = in_i % half / pack, set_j = in_j % half / pack;
+    int element_i = in_i / half * pack + in_i % pack, element_j = in_j / half * pack + in_j % pack;
+    if (!plan.pair && set_i > set_j) {
+      const int set = set_i, element = element_i;
+      set_i = set_j;
+      element_i = element_j;
+      set_j = set;
+      element_j = element;
+    }
+    const int tile = plan.pair ? set_i * sets + set_j : set_i * sets - set_i * (set_i - 1) / 2 + set_j - set_i;
+    return static_cast<i64>(pair) * plan.gram_elements + (tile * side + element_i) * side + element_j;
   }
   __device__ double gram(i64 chunk, i64 entry) const {
-    return static_cast<const C*>(partials.gram)[chunk * pairs * panel_rows * panel_rows + entry];
+    return static_cast<const C*>(partials.gram)[chunk * plan.pairs * plan.gram_elements + entry];
   }
   // Features of chunk `c` of x.
   __device__ double size(const Response& x, i32 c) const {
-    const i64 whole = static_cast<i64>(x.slices_per_chunk) * features;
+    const i64 whole = static_cast<i64>(x.slices_per_chunk) * plan.features;
     const i64 left = x.features - c * whole;
     return static_cast<double>(left < whole ? left : whole);
   }
@@ -65,18 +82,18 @@ struct MergeView {
 template <typename C>
 __device__ inline bool all_rows_vary(const MergeView<C>& view, const Response& x, int rows, i32* ok) {
   const int thread = static_cast<int>(threadIdx.x);
-  if (thread < view.panels) ok[thread] = 0;
+  if (thread < view.plan.panels) ok[thread] = 0;
   __syncthreads();
   bool bad = false;
-  for (i32 s = thread; s < x.chunks * view.panels; s += MergeTraits::kThreads) {
-    const i32 status = view.partials.status[x.first_chunk * view.panels + s];
+  for (i32 s = thread; s < x.chunks * view.plan.panels; s += MergeTraits::kThreads) {
+    const i32 status = view.partials.status[x.first_chunk * view.plan.panels + s];
     bad = bad || (status & kNotFinite) != 0;
-    if ((status & kVaries) != 0) atomicAdd(ok + s % view.panels, 1);
+    if ((status & kVaries) != 0) atomicAdd(ok + s % view.plan.panels, 1);
   }
   if (__syncthreads_or(bad ? 1 : 0) != 0) return false;
   // One chunk in which all rows of a panel vary is enough. Seldom there is none: then every row is looked at.
   bool known = true;
-  for (int p = 0; p < view.panels; ++p) known = known && ok[p] > 0;
+  for (int p = 0; p < view.plan.panels; ++p) known = known && ok[p] > 0;
   bool still = false;
   if (!known) {
     for (int r = thread; r < rows; r += MergeTraits::kThreads) {
@@ -90,7 +107,7 @@ __device__ inline bool all_rows_vary(const MergeView<C>& view, const Response& x
 
 // Block blockIdx.x: the blockIdx.x-th pair (i <= j) of groups of kSide rows.
 template <typename C>
-__global__ void __launch_bounds__(MergeTraits::kThreads)
+__global__ void __launch_bounds__(MergeTraits::kThreads, MergeTraits::kMinBlocks)
     correlation_merge(const ResponseTable table, const MergeView<C> view, const CorrelationResult result) {
   constexpr int kSide = MergeTraits::kSide, kRows = MergeTraits::kRows, kEntries = MergeTraits::kEntries;
   constexpr int kBatch = MergeTraits::kBatch, kGroups = MergeTraits::kGroups, kLanes = MergeTraits::kLanes;

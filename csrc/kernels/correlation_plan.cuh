@@ -37,7 +37,7 @@ constexpr i32 kVaries = 2;     // a value unlike the first one of the whole row
 
 // Results of launch one; `panel rows` = panels * kRows, at least N.
 struct CorrelationPartials {
-  void* gram;     // [chunks, pairs of panels, kRows, kRows] compute type; entries with i <= j of the whole matrix
+  void* gram;     // [chunks, pairs of panels, kTiles, kSide, kSide] compute type
   double* mean;   // [chunks, panel rows] in units of 2^exponent
   i32* exponent;  // [chunks, panel rows]
   i32* flags;     // [chunks, panel rows]
@@ -69,6 +69,8 @@ struct SliceTraits {
   // Threads left after one per tile take every kGroups-th feature each.
   static constexpr int kGroups = kThreads / kTiles;
 
+  static constexpr int kGramElements = kTiles * kSide * kSide;
+
   // One group of padding makes a slot an odd number of groups: eight lanes that store 16 bytes hit all 32 banks.
   static constexpr int kStride = kRows + kPack;
   // One slot more, for the shift of the mean.
@@ -83,6 +85,8 @@ struct SliceTraits {
   // Lanes that share a row: as many as have something to load, at most a warp.
   static constexpr int kLanes = kFeatures / kLoad < 32 ? kFeatures / kLoad : 32;
   static constexpr int kValues = kFeatures / kLanes;
+  // Packs of a panel that a thread helps to centre.
+  static constexpr int kTurns = kRows / kPack * kLanes / kThreads;
 
   static_assert(kRows == 16 || kRows == 32 || kRows == 64, "panels of 16, 32 or 64 rows");
   static_assert(kRows % kSide == 0 && kStride / kPack % 2 == 1, "whole tiles, odd slots");
@@ -90,7 +94,7 @@ struct SliceTraits {
   static_assert(kValues % kLoad == 0 && kValues * kLanes == kFeatures, "whole loads");
   static_assert(kSharedElements * sizeof(C) + kPanels * kRows * (8 + 2 * 4 + 2 * sizeof(C)) <= 48 * 1024,
                 "static shared memory");
-  static_assert(kRows / kPack * kLanes % 32 == 0, "all lanes of a warp have a pack to centre, or none has");
+  static_assert(kTurns * kThreads == kRows / kPack * kLanes, "every thread has a pack to centre in each turn");
 };
 
 // Blocks that one response should give: two for each of the 132 multiprocessors of an H100.
@@ -106,7 +110,8 @@ struct CorrelationPlan {
   bool pair;
   i32 panels;
   i32 pairs;
-  i32 features;  // per slice
+  i32 features;       // per slice
+  i32 gram_elements;  // per pair of panels
   i32 slices_per_chunk;
   i32 chunks;
 };
@@ -118,6 +123,8 @@ constexpr CorrelationPlan correlation_plan(bool is_double, i64 rows, i64 feature
   plan.pair = rows > widest;
   plan.panels = static_cast<i32>((rows + plan.panel_rows - 1) / plan.panel_rows);
   plan.pairs = plan.panels * (plan.panels + 1) / 2;
+  const i32 side = is_double ? 4 : 8, sets = plan.panel_rows / side;
+  plan.gram_elements = (plan.pair ? sets * sets : sets * (sets + 1) / 2) * side * side;
   plan.features = is_double || plan.pair ? 64 : 128;
   const i64 slices = (features + plan.features - 1) / plan.features;
   i64 length = (slices * plan.pairs + kTargetBlocks - 1) / kTargetBlocks;
@@ -140,7 +147,7 @@ constexpr CorrelationWorkspace correlation_workspace(const CorrelationPlan& plan
   // Eight-byte parts first: everything stays aligned.
   at.mean = 0;
   at.gram = at.mean + rows * 8;
-  at.exponent = at.gram + chunks * plan.pairs * plan.panel_rows * plan.panel_rows * size;
+  at.exponent = at.gram + chunks * plan.pairs * plan.gram_elements * size;
   at.flags = at.exponent + rows * 4;
   at.status = at.flags + rows * 4;
   at.bytes = at.status + chunks * plan.panels * 4;

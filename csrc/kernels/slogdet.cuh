@@ -10,6 +10,8 @@ namespace wrcor {
 
 struct LuTraits {
   static constexpr int kThreads = 256;
+  // Of the blocked kernel: left alone, the compiler aims at four and spills.
+  static constexpr int kMinBlocks = 2;
   // Columns of a panel of the blocked kernel: 512 rows of 8 doubles are 32 KB, which every device has.
   static constexpr int kPanel = 8;
   static constexpr int kMaxRows = 512;
@@ -135,7 +137,7 @@ inline __global__ void __launch_bounds__(LuTraits::kThreads)
 }
 
 // The same for matrices that do not fit: work [gridDim.x, n, n] takes a copy of each.
-inline __global__ void __launch_bounds__(LuTraits::kThreads)
+inline __global__ void __launch_bounds__(LuTraits::kThreads, LuTraits::kMinBlocks)
     slogdet_blocked(const double* matrices, i32 n, double* work, double* sign, double* logabsdet) {
   constexpr int kPanel = LuTraits::kPanel, kWarps = LuTraits::kThreads / 32;
   WRCOR_SHARED(double, panel, kPanel* LuTraits::kMaxRows);  // [column, row from the panel's first one on]
