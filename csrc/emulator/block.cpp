@@ -21,8 +21,10 @@ constexpr unsigned kStart = 0;
 constexpr unsigned kBlockBarrier = 1;
 constexpr unsigned kWarpBarriers = 3;
 
+bool same(const char* a, const char* b) { return a == b || std::strcmp(a, b) == 0; }
+
 bool same(const Site& a, const Site& b) {
-  return a.line == b.line && std::strcmp(a.operation, b.operation) == 0 && std::strcmp(a.file, b.file) == 0;
+  return a.line == b.line && same(a.operation, b.operation) && same(a.file, b.file);
 }
 
 bool together(const Wait& a, const Wait& b) { return a.kind == b.kind && a.mask == b.mask && same(a.site, b.site); }
