@@ -8,6 +8,8 @@ torch is downloaded), deciding whether to compile at all, and naming the wheel. 
 - `1`: compile, and fail the installation where that is impossible;
 - `0`: install without; the pure-torch reference answers every op, and Python the search spaces.
 
+`WRCOR_CUDA` and `TORCH_CUDA_ARCH_LIST` decide about the library for GPUs in the same way: see csrc/cuda/library.cmake.
+
 The search-space extension alone is left out where Python's headers or pybind11 are missing.
 """
 
@@ -31,12 +33,17 @@ from setuptools.command.build_py import build_py
 ROOT = Path(__file__).resolve().parent
 # What `cmake --install` writes below its prefix.
 LIBRARY = Path("wrcor_ext", "_C.so")
+CUDA_LIBRARY = Path("wrcor_ext", "_C_cuda.so")
 EXTENSION = Path("wrcor_ext", f"_spaces{sysconfig.get_config_var('EXT_SUFFIX')}")
 OLDEST_TORCH = (2, 10)
 
 
 class NotBuildableError(Exception):
     """The native library cannot be compiled here; the message says why."""
+
+
+class StepFailedError(NotBuildableError):
+    """CMake or a compiler has failed; the message says in which step."""
 
 
 def torch_folder() -> Path:
@@ -94,7 +101,7 @@ def pybind11_folder() -> str | None:
     return pybind11.get_cmake_dir()
 
 
-def compile_libraries(prefix: Path) -> str:
+def compile_libraries(prefix: Path, cuda: str) -> str:
     """Configures, builds and installs with CMake; returns a description of what was used."""
     torch, cxx, cmake, ninja = torch_folder(), compiler(), tool("cmake"), tool("ninja")
     if cmake is None:
@@ -104,7 +111,7 @@ def compile_libraries(prefix: Path) -> str:
     name = f"native-{'ninja' if ninja else 'make'}-{sysconfig.get_config_var('SOABI')}"
     folder = str(ROOT / "build" / name)
     configure = [cmake, "-S", str(ROOT), "-B", folder, "-DCMAKE_BUILD_TYPE=Release"]
-    configure += [f"-DTORCH_DIR={torch}", f"-DCMAKE_CXX_COMPILER={cxx}"]
+    configure += [f"-DTORCH_DIR={torch}", f"-DCMAKE_CXX_COMPILER={cxx}", f"-DWRCOR_CUDA={cuda}"]
     configure += [
         f"-DPython_EXECUTABLE={sys.executable}",
         f"-Dpybind11_DIR={pybind11_folder() or 'pybind11_DIR-NOTFOUND'}",
@@ -118,21 +125,35 @@ def compile_libraries(prefix: Path) -> str:
         try:
             subprocess.run(step, check=True)
         except subprocess.CalledProcessError as error:
-            raise NotBuildableError(f"`{' '.join(step[:2])} ...` failed with exit code {error.returncode}") from error
+            raise StepFailedError(f"`{' '.join(step[:2])} ...` failed with exit code {error.returncode}") from error
     used = f"torch headers of {torch}, compiler {cxx}"
+    used += "; with kernels for GPUs" if (prefix / CUDA_LIBRARY).exists() else "; without kernels for GPUs"
     if not (prefix / EXTENSION).exists():
         used += "; without the search spaces: no headers of Python, or no pybind11"
     return used
 
 
+def compile_what_can_be(prefix: Path) -> str:
+    """As `compile_libraries`; where nvcc is found but does not work, the other libraries are still built."""
+    cuda = os.environ.get("WRCOR_CUDA") or "auto"
+    try:
+        return compile_libraries(prefix, cuda)
+    except StepFailedError as reason:
+        # What is wrong without CUDA, too, fails once more: the second message is then the right one.
+        if cuda != "auto" or shutil.which("nvcc") is None:
+            raise
+        print(f"wrcor_ext: {reason}; again without kernels for GPUs", flush=True)
+        return compile_libraries(prefix, "0")
+
+
 class BuildNative(build_ext):
-    """Stands in for the extension compiler: CMake builds both libraries at once."""
+    """Stands in for the extension compiler: CMake builds all libraries at once."""
 
     def get_ext_filename(self, fullname: str) -> str:
         return str(LIBRARY)
 
     def get_outputs(self) -> list[str]:
-        built = [Path(self.build_lib, library) for library in (LIBRARY, EXTENSION)]
+        built = [Path(self.build_lib, library) for library in (LIBRARY, CUDA_LIBRARY, EXTENSION)]
         return [str(library) for library in built if library.exists() and not self.inplace]
 
     def get_output_mapping(self) -> dict[str, str]:
@@ -144,12 +165,12 @@ class BuildNative(build_ext):
             raise SystemExit(f"WRCOR_NATIVE is {choice!r}: use auto, 0 or 1")
         # An editable installation is loaded from the source tree, a wheel from the build tree.
         prefix = ROOT if self.inplace else Path(self.build_lib).resolve()
-        for library in (LIBRARY, EXTENSION):
+        for library in (LIBRARY, CUDA_LIBRARY, EXTENSION):
             (prefix / library).unlink(missing_ok=True)  # of an earlier build
         try:
             if choice == "0":
                 raise NotBuildableError("switched off")
-            decision = f"compiled ({compile_libraries(prefix)})"
+            decision = f"compiled ({compile_what_can_be(prefix)})"
         except NotBuildableError as reason:
             if choice == "1":
                 raise SystemExit(f"wrcor_ext: WRCOR_NATIVE=1, but no native library can be built: {reason}") from reason

@@ -26,13 +26,13 @@ inline cudaError_t launch_slogdet(const double* matrices, i64 batch, i64 n, i64 
   if (n < 1 || n > LuTraits::kMaxRows) return cudaErrorInvalidValue;
   if (batch == 0) return cudaSuccess;
   if (slogdet_fits(n, shared_limit)) {
-    return WRCOR_LAUNCH(slogdet_shared, dim3(static_cast<unsigned>(batch)), dim3(LuTraits::kThreads),
+    return WRCOR_LAUNCH(slogdet_shared<LuTraits>, dim3(static_cast<unsigned>(batch)), dim3(LuTraits::kThreads),
                         static_cast<std::size_t>(lu_shared_bytes(n)), stream, matrices, n, sign, logabsdet);
   }
   for (i64 first = 0; first < batch; first += kBlockedBatch) {
     const i64 count = batch - first < kBlockedBatch ? batch - first : kBlockedBatch;
     const cudaError_t status =
-        WRCOR_LAUNCH(slogdet_blocked, dim3(static_cast<unsigned>(count)), dim3(LuTraits::kThreads), 0, stream,
+        WRCOR_LAUNCH(slogdet_blocked<LuTraits>, dim3(static_cast<unsigned>(count)), dim3(LuTraits::kThreads), 0, stream,
                      matrices + first * n * n, n, static_cast<double*>(workspace), sign + first, logabsdet + first);
     if (status != cudaSuccess) return status;
   }

@@ -80,13 +80,14 @@ __device__ inline void write_singular(double* sign, double* logabsdet) {
 }
 
 // matrices [batch, n, n] -> sign [batch], logabsdet [batch]; block blockIdx.x takes one matrix.
-inline __global__ void __launch_bounds__(LuTraits::kThreads)
+template <typename Traits>
+__global__ void __launch_bounds__(Traits::kThreads)
     slogdet_shared(const double* matrices, i32 n, double* sign, double* logabsdet) {
   WRCOR_DYNAMIC_SHARED(double, a);
   WRCOR_SHARED(i32, pivot_row, 1);
   const int thread = static_cast<int>(threadIdx.x);
   const int lane = thread % 32, warp = thread / 32;
-  constexpr int kWarps = LuTraits::kThreads / 32;
+  constexpr int kWarps = Traits::kThreads / 32;
   const int lda = static_cast<int>(lu_stride(n));
   double* pivots = a + n * lda;
   double* factors = pivots + n;
@@ -118,9 +119,9 @@ inline __global__ void __launch_bounds__(LuTraits::kThreads)
     if (pivot == 0.0) return write_singular(sign, logabsdet);
     exchanges += p != k ? 1 : 0;
     // Column k is not exchanged: nobody reads it again but for these factors.
-    for (int i = k + 1 + thread; i < n; i += LuTraits::kThreads) factors[i] = a[(i == p ? k : i) * lda + k] / pivot;
+    for (int i = k + 1 + thread; i < n; i += Traits::kThreads) factors[i] = a[(i == p ? k : i) * lda + k] / pivot;
     if (p != k) {
-      for (int j = k + 1 + thread; j < n; j += LuTraits::kThreads) {
+      for (int j = k + 1 + thread; j < n; j += Traits::kThreads) {
         const double keep = a[k * lda + j];
         a[k * lda + j] = a[p * lda + j];
         a[p * lda + j] = keep;
@@ -137,11 +138,12 @@ inline __global__ void __launch_bounds__(LuTraits::kThreads)
 }
 
 // The same for matrices that do not fit: work [gridDim.x, n, n] takes a copy of each.
-inline __global__ void __launch_bounds__(LuTraits::kThreads, LuTraits::kMinBlocks)
+template <typename Traits>
+__global__ void __launch_bounds__(Traits::kThreads, Traits::kMinBlocks)
     slogdet_blocked(const double* matrices, i32 n, double* work, double* sign, double* logabsdet) {
-  constexpr int kPanel = LuTraits::kPanel, kWarps = LuTraits::kThreads / 32;
-  WRCOR_SHARED(double, panel, kPanel* LuTraits::kMaxRows);  // [column, row from the panel's first one on]
-  WRCOR_SHARED(double, pivots, LuTraits::kMaxRows);
+  constexpr int kPanel = Traits::kPanel, kWarps = Traits::kThreads / 32;
+  WRCOR_SHARED(double, panel, kPanel* Traits::kMaxRows);  // [column, row from the panel's first one on]
+  WRCOR_SHARED(double, pivots, Traits::kMaxRows);
   WRCOR_SHARED(i32, pivot_row, kPanel);
   const int thread = static_cast<int>(threadIdx.x);
   const int lane = thread % 32, warp = thread / 32;
@@ -150,7 +152,7 @@ inline __global__ void __launch_bounds__(LuTraits::kThreads, LuTraits::kMinBlock
   sign += blockIdx.x;
   logabsdet += blockIdx.x;
   bool bad = false;
-  for (int e = thread; e < n * n; e += LuTraits::kThreads) {
+  for (int e = thread; e < n * n; e += Traits::kThreads) {
     const double value = matrix[e];
     bad = bad || !is_finite(value);
     a[e] = value;
@@ -161,7 +163,7 @@ inline __global__ void __launch_bounds__(LuTraits::kThreads, LuTraits::kMinBlock
   for (int first = 0; first < n; first += kPanel) {
     const int width = n - first < kPanel ? n - first : kPanel;
     const int height = n - first;
-    for (int e = thread; e < height * kPanel; e += LuTraits::kThreads) {
+    for (int e = thread; e < height * kPanel; e += Traits::kThreads) {
       const int i = e / kPanel, c = e % kPanel;
       panel[c * height + i] = c < width ? a[static_cast<i64>(first + i) * n + first + c] : 0.0;
     }
@@ -187,7 +189,7 @@ inline __global__ void __launch_bounds__(LuTraits::kThreads, LuTraits::kMinBlock
         panel[thread * height + p] = keep;
       }
       __syncthreads();
-      for (int i = c + 1 + thread; i < height; i += LuTraits::kThreads) {
+      for (int i = c + 1 + thread; i < height; i += Traits::kThreads) {
         const double factor = column[i] / pivot;
         column[i] = factor;
         for (int d = c + 1; d < width; ++d) panel[d * height + i] -= factor * panel[d * height + c];
@@ -196,7 +198,7 @@ inline __global__ void __launch_bounds__(LuTraits::kThreads, LuTraits::kMinBlock
     }
     // Columns right of the panel, one thread each: exchange rows, then solve with the panel's unit lower triangle.
     const int right = first + width;
-    for (int j = right + thread; j < n; j += LuTraits::kThreads) {
+    for (int j = right + thread; j < n; j += Traits::kThreads) {
       double* column = a + static_cast<i64>(first) * n + j;
       for (int c = 0; c < width; ++c) {
         const i64 p = pivot_row[c];

@@ -113,7 +113,9 @@ def test_backends_tell_who_answers():
     }  # fmt: skip
     expected = "torch" if ops.native_library() is None else "native"
     assert {entry.backend for entry in report.values() if entry.device == "cpu"} == {expected}
-    assert {entry.backend for entry in report.values() if entry.device == "cuda"} == {"torch"}
+    expected = "native" if native.cuda_loaded() else "torch"
+    assert {entry.backend for entry in report.values() if entry.device == "cuda"} == {expected}
+    assert {entry.reason for entry in report.values() if entry.device == "cuda"} == {native.cuda_reason()}
     assert all(entry.reason.endswith(".") for entry in report.values())
 
 
@@ -189,6 +191,20 @@ def test_a_damaged_library_falls_back(uncompiled, tmp_path):
     done = run("print(ops.native_reason())", tmp_path / "wrcor_ext")
     assert done.returncode == 0, done.stderr
     assert "_C.so does not load" in done.stdout
+
+
+def test_a_damaged_cuda_library_is_left_alone(uncompiled, tmp_path):
+    shutil.copytree(uncompiled, tmp_path / "wrcor_ext")
+    (tmp_path / "wrcor_ext" / "_C_cuda.so").write_bytes(b"not a library")
+    code = (
+        "from wrcor_ext.ops import native; print(native.cuda_loaded(), native.cuda_reason(), ops.backends()[1].reason)"
+    )
+    done = run(code, tmp_path / "wrcor_ext")
+    assert done.returncode == 0, done.stderr
+    loaded, *reasons = done.stdout.split(" ", 1)
+    assert loaded == "False"
+    expected = "is built without CUDA" if torch.version.cuda is None else "_C_cuda.so does not load"
+    assert reasons[0].count(expected) == 2
 
 
 COMPARE = """

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from wrcor_ext.ops import checks
-from wrcor_ext.ops.native import NativeLibrary, check_required, native_library, native_reason
+from wrcor_ext.ops.native import NativeLibrary, check_required, cuda_reason, native_library, native_reason
 from wrcor_ext.ops.registration import NAMESPACE, SCHEMAS
 
 __all__ = [
@@ -129,6 +129,6 @@ def backends() -> tuple[OpBackend, ...]:
     for op in SCHEMAS:
         for device, key in (("cpu", "CPU"), ("cuda", "CUDA")):
             compiled = torch._C._dispatch_has_kernel_for_dispatch_key(f"{NAMESPACE}::{op}", key)
-            reason = native_reason() if device == "cpu" else "this build has no CUDA library."
+            reason = native_reason() if device == "cpu" else cuda_reason()
             report.append(OpBackend(op, device, "native" if compiled else "torch", reason))
     return tuple(report)

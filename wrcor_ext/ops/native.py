@@ -1,8 +1,9 @@
-"""Finds and loads the compiled library, says which instruction sets it has, and guards the fall back to torch.
+"""Finds and loads the compiled libraries, says which instruction sets they have, and guards the fall back to torch.
 
-`wrcor_ext/_C.so` is a plain shared library: C++ registers kernels for the schemas of `wrcor_ext.ops.registration`, and
-two C functions, read with ctypes, name the instruction sets. `WRCOR_EXT_REQUIRE=native|cuda` makes a missing library
-an error; `WRCOR_EXT_ISA=baseline|avx2|avx512` overrides the choice of instruction set (for tests and measurements).
+`wrcor_ext/_C.so` and `wrcor_ext/_C_cuda.so` are plain shared libraries: C++ registers kernels for the schemas of
+`wrcor_ext.ops.registration`, and two C functions of the former, read with ctypes, name the instruction sets.
+`WRCOR_EXT_REQUIRE=native|cuda` makes a missing library an error; `WRCOR_EXT_ISA=baseline|avx2|avx512` overrides the
+choice of instruction set (for tests and measurements).
 """
 
 from __future__ import annotations
@@ -44,6 +45,12 @@ class _State:
     reason: str
 
 
+@dataclass(frozen=True)
+class _CudaState:
+    loaded: bool
+    reason: str
+
+
 def native_library() -> NativeLibrary | None:
     """The loaded CPU library, or None where the pure-torch reference answers (`native_reason` says why)."""
     return _state.library
@@ -54,27 +61,37 @@ def native_reason() -> str:
     return _state.reason
 
 
+def cuda_loaded() -> bool:
+    """Whether the CUDA library is loaded; `cuda_reason` says why, or why not."""
+    return _cuda.loaded
+
+
+def cuda_reason() -> str:
+    """One sentence: why the native CUDA kernels answer, or why they do not."""
+    return _cuda.reason
+
+
 def check_required() -> None:
     """Raises BackendError if `WRCOR_EXT_REQUIRE` asks for a library that is not loaded."""
     required = os.environ.get(REQUIRE_VARIABLE, "")
     if required not in ("", "native", "cuda"):
         raise InputError(f"{REQUIRE_VARIABLE} must be 'native' or 'cuda', not {required!r}.")
-    if required == "cuda":
-        raise BackendError(f"{REQUIRE_VARIABLE}=cuda, but this build has no CUDA library ({CUDA_LIBRARY.name}).")
+    if required == "cuda" and not _cuda.loaded:
+        raise BackendError(f"{REQUIRE_VARIABLE}=cuda, but {_cuda.reason}")
     if required == "native" and _state.library is None:
         raise BackendError(f"{REQUIRE_VARIABLE}=native, but {_state.reason}")
 
 
-def announce_fallback() -> None:
-    """Called whenever the reference answers: an error under `WRCOR_EXT_REQUIRE`, else one warning per process."""
-    global _announced
+def announce_fallback(device: str) -> None:
+    """Called whenever the reference answers for a device type: an error under `WRCOR_EXT_REQUIRE`, else one warning."""
     if os.environ.get(REQUIRE_VARIABLE):
         check_required()
         raise BackendError(f"{REQUIRE_VARIABLE}={os.environ[REQUIRE_VARIABLE]}, but no native kernel serves this call.")
-    if not _announced:
-        _announced = True
+    if device not in _announced:
+        _announced.add(device)
+        reason = _cuda.reason if device == "cuda" else _state.reason
         warnings.warn(
-            f"wrcor_ext uses its slower pure-torch kernels: {_state.reason} "
+            f"wrcor_ext uses its slower pure-torch kernels: {reason} "
             "`python -m wrcor_ext.info` shows which backend answers each op.",
             RuntimeWarning,
             stacklevel=2,
@@ -82,9 +99,10 @@ def announce_fallback() -> None:
 
 
 def load() -> None:
-    """Loads the compiled library; called once, after the schemas are defined."""
-    global _state
+    """Loads the compiled libraries; called once, after the schemas are defined."""
+    global _state, _cuda
     _state = _load()
+    _cuda = _load_cuda()
 
 
 def _load() -> _State:
@@ -105,6 +123,19 @@ def _load() -> _State:
     return _State(NativeLibrary(str(CPU_LIBRARY), compiled, in_use), f"{CPU_LIBRARY.name} is loaded ({in_use}).")
 
 
+def _load_cuda() -> _CudaState:
+    if not CUDA_LIBRARY.is_file():
+        return _CudaState(False, f"this build has no CUDA library ({CUDA_LIBRARY.name}).")
+    if torch.version.cuda is None:
+        return _CudaState(False, f"this torch ({torch.__version__}) is built without CUDA.")
+    try:
+        torch.ops.load_library(str(CUDA_LIBRARY))
+    except OSError as error:
+        # Built for another platform or against a torch that lacks a symbol: the reference still answers.
+        return _CudaState(False, f"the CUDA library {CUDA_LIBRARY.name} does not load: {error}.")
+    return _CudaState(True, f"{CUDA_LIBRARY.name} is loaded.")
+
+
 def _text(handle: ctypes.CDLL, name: str) -> str:
     function = getattr(handle, name)
     function.argtypes = []
@@ -113,5 +144,6 @@ def _text(handle: ctypes.CDLL, name: str) -> str:
     return value.decode("ascii")
 
 
-_announced = False
+_announced: set[str] = set()
 _state = _State(None, f"the compiled library {CPU_LIBRARY.name} is not loaded yet.")
+_cuda = _CudaState(False, f"the CUDA library {CUDA_LIBRARY.name} is not loaded yet.")

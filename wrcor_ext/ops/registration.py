@@ -51,7 +51,7 @@ _FAKES: dict[str, Callable[..., Any]] = {
 def _announced(function: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(function)
     def answer(*args: Any) -> Any:
-        native.announce_fallback()
+        native.announce_fallback(args[0].device.type)
         return function(*args)
 
     return answer

@@ -1,0 +1,26 @@
+// accumulate_hamming on the GPU: two launches, and the host waits for neither.
+#include "device.h"
+#include "launch_hamming.cuh"
+
+namespace wrcor {
+namespace {
+
+void accumulate_hamming(const Tensor& k, const Tensor& x, double weight, const Tensor& counts) {
+  check_cuda_accumulator(k, x, counts);
+  const OnDevice device(x);
+  const ResponseView view = view_response(x);
+  const Element element = element_of(view);
+  const Tensor memory = workspace(x, hamming_workspace_bytes(element, view.rows, view.features));
+  // counts is int64: as wide as i64 but another type.
+  device.check(launch_accumulate_hamming(element, view.rows, input_of(view, weight), memory.mutable_data_ptr(),
+                                         k.mutable_data_ptr<double>(), static_cast<i64*>(counts.mutable_data_ptr()),
+                                         device.stream()));
+}
+
+}  // namespace
+
+STABLE_TORCH_LIBRARY_IMPL(wrcor_ext, CUDA, library) {
+  library.impl("accumulate_hamming", TORCH_BOX(&accumulate_hamming));
+}
+
+}  // namespace wrcor
