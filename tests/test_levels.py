@@ -60,3 +60,14 @@ def test_a_foreign_module_is_refused() -> None:
 def test_weights_beyond_float64_are_refused() -> None:
     with pytest.raises(InputError, match="1001 levels"):
         levels.resolve(nn.Sequential(*row(1001)))
+
+
+def test_levels_of_a_wrapped_model_are_those_of_the_model() -> None:
+    model = network(cells=row(3))
+    assert levels.resolve(nn.DataParallel(model)) == tuple(model.cells)
+
+
+@pytest.mark.parametrize("bad", [None, 3])
+def test_levels_that_are_nothing_of_the_kind_are_refused(bad: object) -> None:
+    with pytest.raises(InputError, match=f"levels={bad}"):
+        levels.resolve(nn.Sequential(), bad)

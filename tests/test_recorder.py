@@ -220,3 +220,74 @@ def test_a_call_that_the_loss_does_not_depend_on_has_the_gradient_zero(rule: str
     (used, unused) = (gradient for _, gradient in log.gradients)
     assert torch.equal(used, 2 * x.relu())
     assert torch.equal(unused, torch.zeros(4, 3))
+
+
+class OnAView(nn.Module):
+    """An activation of a view of a convolution's output, whose base is used afterwards as well."""
+
+    def __init__(self, view: str, in_place: bool, module: bool) -> None:
+        super().__init__()
+        self.first, self.second = nn.Conv2d(3, 4, 3, padding=1), nn.Conv2d(4, 4, 3, padding=1)
+        self.relu = nn.ReLU(in_place)
+        self.view, self.in_place, self.module = view, in_place, module
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = self.second(self.first(x).tanh() if self.module else self.first(x))
+        views = {
+            "flatten": lambda: h.flatten(2),
+            "permute": lambda: h.permute(0, 2, 3, 1),
+            "unsqueeze": lambda: h.unsqueeze(1),
+            "slice": lambda: h[:, :2],
+        }
+        part = views[self.view]()
+        out = self.relu(part) if self.module else F.relu(part, inplace=self.in_place)
+        return out.flatten(1).sum(1) + h.flatten(1).square().sum(1)
+
+
+@pytest.mark.parametrize("view", ["flatten", "permute", "unsqueeze", "slice"])
+@pytest.mark.parametrize("rule", ["activations", "reference"])
+@pytest.mark.parametrize("first_level", [0, 1])
+def test_an_in_place_activation_of_a_view_gives_the_gradient_of_its_branch(
+    view: str, rule: str, first_level: int
+) -> None:
+    torch.manual_seed(0)
+    model, x = OnAView(view, in_place=True, module=rule == "reference"), torch.randn(3, 3, 5, 5)
+    log = record(model, x, rule=rule, blocks=(model.first, model.second), first_level=first_level)
+
+    h = model.second(model.first(x).tanh() if rule == "reference" else model.first(x))
+    part = (
+        {
+            "flatten": h.flatten(2),
+            "permute": h.permute(0, 2, 3, 1),
+            "unsqueeze": h.unsqueeze(1),
+            "slice": h[:, :2],
+        }[view]
+        .clone()
+        .requires_grad_()
+    )
+    after = part.relu()
+    overwritten = {
+        "flatten": lambda: after.unflatten(2, (5, 5)),
+        "permute": lambda: after.permute(0, 3, 1, 2),
+        "unsqueeze": lambda: after.squeeze(1),
+        "slice": lambda: torch.cat([after, h[:, 2:].detach()], 1),
+    }[view]()
+    out = after.flatten(1).sum(1) + overwritten.flatten(1).square().sum(1)
+    out.square().sum().backward()
+
+    level, response = log.activations[-1]
+    assert level == 1
+    torch.testing.assert_close(response, after.detach() if rule == "reference" else part.detach())
+    torch.testing.assert_close(log.gradients[0][1], part.grad)
+
+
+def test_where_the_model_switches_gradients_off_they_are_zero() -> None:
+    class Off(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            with torch.no_grad():
+                hidden = F.gelu(x)
+            return F.relu(hidden + x)
+
+    log = record(Off(), torch.randn(4, 5))
+    assert len(log.gradients) == 2
+    assert torch.equal(log.gradients[1][1], torch.zeros(4, 5))

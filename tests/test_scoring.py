@@ -6,6 +6,8 @@ import copy
 import math
 import random
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +18,7 @@ from torch import Tensor, nn
 
 import wrcor_ext
 from wrcor_ext import InputError, proxies, scoring
+from wrcor_ext.proxies import registry
 
 
 class Net(nn.Module):
@@ -266,6 +269,107 @@ def test_a_model_that_overwrites_its_input_leaves_the_images_alone(rule: Any, ta
     assert torch.equal(images, before)
 
 
+def test_a_buffer_that_the_forward_registers_is_gone_afterwards() -> None:
+    class Registering(Net):
+        def forward(self, x: Tensor) -> Tensor:
+            self.register_buffer("extra", torch.ones(3), persistent=False)
+            return super().forward(x)
+
+    model = Registering()
+    wrcor_ext.score(model, *batch())
+    assert "extra" not in dict(model.named_buffers())
+
+
+def test_a_model_that_needs_its_own_memory_layout_is_scored_in_it() -> None:
+    class Viewing(Net):
+        def forward(self, x: Tensor) -> Tensor:
+            return self.head(F.relu(self.stem(x)).view(len(x), 6, -1).mean(2))
+
+    torch.manual_seed(0)
+    model, (images, labels) = Viewing(), batch()
+    result = wrcor_ext.score(model, images, labels, levels="flat")["wrcor"]
+    stem = model.stem(images).detach().requires_grad_()
+    F.cross_entropy(model.head(stem.relu().mean((2, 3))), labels).backward()
+    truth = log_abs_det(summed([[stem, stem.grad]]))
+    assert result.value == pytest.approx(truth, rel=1e-5)
+
+
+def test_counting_for_the_automatic_tail_draws_nothing_from_the_scored_pass() -> None:
+    class Noisy(Net):
+        def forward(self, x: Tensor) -> Tensor:
+            return super().forward(x + torch.randn(1))
+
+    torch.manual_seed(0)
+    model, (images, labels) = Noisy(levels=1), batch()
+    exact = wrcor_ext.score(model, images, labels)["wrcor"].value
+    assert wrcor_ext.score(model, images, labels, tail="auto")["wrcor"].value == exact
+
+
+def test_threads_do_not_disturb_each_other() -> None:
+    class Noisy(Net):
+        def forward(self, x: Tensor) -> Tensor:
+            return super().forward(x + torch.randn(1))
+
+    torch.manual_seed(0)
+    model, (images, labels) = Noisy(), batch()
+    truth = wrcor_ext.score(model, images, labels)["wrcor"].value
+    before = torch.get_rng_state()
+    with ThreadPoolExecutor(4) as pool:
+        values = list(pool.map(lambda _: wrcor_ext.score(model, images, labels)["wrcor"].value, range(24)))
+    assert set(values) == {truth}
+    assert torch.equal(torch.get_rng_state(), before)
+    assert all(p.requires_grad for p in model.parameters())
+
+
+def test_a_proxy_that_raises_fails_alone(net: Net, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(k: Tensor) -> Any:
+        raise ZeroDivisionError("no such number")
+
+    monkeypatch.setitem(registry._PROXIES, "acor", replace(registry.get("acor"), compute=broken))
+    scores = wrcor_ext.score(net, *batch(), proxies=["acor", "rcor"])
+    assert scores["rcor"].status == "ok"
+    assert scores["acor"].status == "failed"
+    assert math.isnan(scores["acor"].value)
+    assert scores["acor"].detail["reason"] == "ZeroDivisionError: no such number"
+    assert "in broken" in str(scores["acor"].detail["traceback"])
+
+
+def test_gradients_that_do_not_arrive_are_counted(net: Net) -> None:
+    images, labels = batch()
+    with torch.no_grad():
+        net.head.weight.zero_()
+    scores = wrcor_ext.score(net, images, labels, proxies=["rcor", "gcor", "acor"])
+    assert scores["gcor"].status == "degenerate"
+    assert scores["rcor"].detail["gradients_used"] == 0
+    assert (scores["rcor"].detail["used"], scores["rcor"].detail["skipped"]) == (6, 6)
+    assert "gradients_used" not in scores["acor"].detail
+
+
+def test_responses_without_the_batch_in_front_are_named_as_the_reason() -> None:
+    class SequenceFirst(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return F.relu(x.flatten(2).permute(2, 0, 1)).mean(0)
+
+    result = wrcor_ext.score(SequenceFirst(), *batch(), proxies=["acor"])["acor"]
+    assert result.status == "degenerate"
+    assert result.detail["ignored"] == 1
+    assert "first dimension" in str(result.detail["reason"])
+
+
+@pytest.mark.parametrize("dtype", [torch.int8, torch.int16, torch.int32, torch.uint8])
+def test_labels_of_any_integer_type(net: Net, dtype: torch.dtype) -> None:
+    images, labels = batch()
+    truth = wrcor_ext.score(net, images, labels)["wrcor"].value
+    assert wrcor_ext.score(net, images, labels.to(dtype))["wrcor"].value == truth
+
+
+def test_images_made_in_inference_mode() -> None:
+    with torch.inference_mode():
+        images, labels = batch()
+    model = nn.Sequential(nn.ReLU(), nn.Flatten(), nn.Linear(192, 4))
+    assert wrcor_ext.score(model, images, labels)["wrcor"].status == "ok"
+
+
 def test_works_inside_no_grad_and_inference_mode(net: Net) -> None:
     images, labels = batch()
     truth = wrcor_ext.score(net, images, labels)["wrcor"].value
@@ -352,7 +456,17 @@ def test_names_aliases_and_custom_loss(net: Net) -> None:
         ({"model": nn.Sequential(nn.Flatten(), nn.Linear(192, 4))}, "no activation function"),
         ({"model": nn.Sequential(nn.Flatten(), nn.GELU()), "rule": "reference"}, "class name contains ReLU"),
         ({"levels": "nowhere"}, "nowhere"),
-        ({"loss": lambda out, labels: out}, "a scalar is needed"),
+        ({"levels": None}, "levels=None"),
+        ({"seed": -1}, "seed=-1"),
+        ({"seed": "a"}, "seed='a'"),
+        ({"labels": [0] * 8}, "labels are list"),
+        ({"labels": torch.zeros(8)}, "labels are torch.float32"),
+        ({"images": [0] * 8}, "images are list"),
+        ({"images": torch.zeros(8, 3, 8, 8, dtype=torch.uint8)}, "images are torch.uint8"),
+        ({"model": F.relu}, "not a torch.nn.Module"),
+        ({"model": nn.LazyLinear(3)}, "parameter weight has no size yet"),
+        ({"loss": lambda out, labels: 1.0}, "loss returned float"),
+        ({"loss": lambda out, labels: out}, "a scalar tensor is needed"),
     ],
 )
 def test_bad_input_gets_one_sentence(change: dict[str, Any], message: str) -> None:
@@ -361,6 +475,13 @@ def test_bad_input_gets_one_sentence(change: dict[str, Any], message: str) -> No
     with pytest.raises(InputError, match=message) as caught:
         wrcor_ext.score(call.pop("model"), call.pop("images"), call.pop("labels"), **call)
     assert "\n" not in str(caught.value)
+
+
+def test_a_model_made_in_inference_mode_is_refused() -> None:
+    with torch.inference_mode():
+        model = Net()
+    with pytest.raises(InputError, match=r"parameter stem.weight was made under torch.inference_mode"):
+        wrcor_ext.score(model, *batch())
 
 
 def test_a_model_without_logits_is_told_about_loss() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from torch import nn
 
@@ -31,7 +31,11 @@ def resolve(model: nn.Module, levels: Levels = "auto") -> tuple[nn.Module, ...]:
         InputError: for a path that names no container, a module of another network, or over 1,000 levels.
     """
     if isinstance(levels, str):
+        while isinstance(model, (nn.DataParallel, nn.parallel.DistributedDataParallel)):
+            model = model.module
         opening = _by_name(model, levels)
+    elif not isinstance(levels, Iterable):
+        raise InputError(f"levels={levels!r} is neither a text nor a sequence of modules")
     else:
         opening = tuple(levels)
         members = set(model.modules())

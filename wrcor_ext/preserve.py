@@ -23,6 +23,7 @@ def preserved(model: nn.Module) -> Iterator[None]:
     modes = [(m, m.training) for m in modules]
     parameters = [(p, p.requires_grad, p.grad) for m in modules for p in m._parameters.values() if p is not None]
     buffers = [(m, n, b, None if b is None else b.clone()) for m in modules for n, b in m._buffers.items()]
+    names = [(m, set(m._buffers)) for m in modules]
     try:
         yield
     finally:
@@ -31,6 +32,9 @@ def preserved(model: nn.Module) -> Iterator[None]:
         for parameter, requires_grad, grad in parameters:
             parameter.requires_grad_(requires_grad)
             parameter.grad = grad
+        for module, before in names:
+            for name in set(module._buffers) - before:  # registered by the forward
+                delattr(module, name)
         with torch.no_grad():
             for module, name, buffer, values in buffers:
                 module._buffers[name] = buffer

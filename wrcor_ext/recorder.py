@@ -67,6 +67,7 @@ class Recorder:
         self._attached = ExitStack()
         self._sources: list[Tensor] = []
         self._awaited: dict[int, _Awaited] = {}
+        self._overwritten: list[Tensor] = []
         self.calls = 0
 
     def __enter__(self) -> Recorder:
@@ -129,35 +130,58 @@ class Recorder:
             return function(*args, **kwargs)
         level, in_place = self._level, activations.works_in_place(function, args, kwargs)
         self._sink.activation(level, x)
-        if not (self._gradients and torch.is_grad_enabled()):
+        if not self._gradients:
             return function(*args, **kwargs)
-        branch = self._rooted(x, in_place)
+        call = self._await(level, x)
+        if not torch.is_grad_enabled():  # switched off by the model itself: nothing will come
+            return function(*args, **kwargs)
+
+        def applied(branch: Tensor) -> Any:
+            return function(branch, *args[1:], **kwargs) if args else function(**{**kwargs, "input": branch})
+
+        if in_place and not x._is_view():
+            out = applied(self._rooted(x, in_place=True))
+            if out.grad_fn is not None:
+                out.grad_fn.register_hook(functools.partial(self._node_gradient, call))
+            return out
+        branch = self._rooted(x, in_place=False)
+        # A view of its own for each call: its gradient is that of this branch alone, whatever else consumes x.
+        branch = branch.view_as(branch) if branch is x else branch
+        branch.register_hook(functools.partial(self._tensor_gradient, call))
         if not in_place:
-            # A view of its own for each call: its gradient is that of this branch alone, whatever else consumes x.
-            branch = branch.view_as(branch) if branch is x else branch
-            branch.register_hook(functools.partial(self._tensor_gradient, self._await(level, branch)))
-        out = function(branch, *args[1:], **kwargs) if args else function(**{**kwargs, "input": branch})
-        if in_place and out.grad_fn is not None:
-            out.grad_fn.register_hook(functools.partial(self._node_gradient, self._await(level, out)))
-        return out
+            return applied(branch)
+        # What a view is overwritten with, autograd attributes to its base: the node of the activation cannot be found
+        # behind it. So a copy is overwritten, and the view gets the result.
+        return x.copy_(applied(branch.clone()))
 
     # rule="reference"
 
     def _before_module(self, module: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...] | None:
         if not (self._recording and self._gradients and args and isinstance(args[0], Tensor)):
             return None
-        if not (torch.is_grad_enabled() and args[0].is_floating_point()):
+        x = args[0]
+        if not (torch.is_grad_enabled() and x.is_floating_point()):
             return None
-        return (self._rooted(args[0], bool(getattr(module, "inplace", False))), *args[1:])
+        in_place = bool(getattr(module, "inplace", False))
+        if in_place and x._is_view():  # for the reason in `_call`
+            self._overwritten.append(x)
+            return (self._rooted(x, in_place=False).clone(), *args[1:])
+        return (self._rooted(x, in_place), *args[1:])
 
-    def _after_module(self, module: nn.Module, args: tuple[Any, ...], out: Any) -> None:
+    def _after_module(self, module: nn.Module, args: tuple[Any, ...], out: Any) -> Any:
         self.calls += 1
         if not (self._recording and args and isinstance(args[0], Tensor)):
-            return
-        level = self._level
-        self._sink.activation(level, args[0].detach())
-        if self._gradients and isinstance(out, Tensor) and out.grad_fn is not None:
-            out.grad_fn.register_hook(functools.partial(self._node_gradient, self._await(level, out)))
+            return None
+        self._sink.activation(self._level, args[0].detach())
+        if not (self._gradients and isinstance(out, Tensor)):
+            return None
+        call = self._await(self._level, out)
+        if out.grad_fn is not None:
+            # What the node of the output hands back first: the gradient of a ReLU's input, of a composite's last layer.
+            out.grad_fn.register_hook(functools.partial(self._node_gradient, call))
+        if self._overwritten and bool(getattr(module, "inplace", False)):
+            return self._overwritten.pop().copy_(out)
+        return None
 
     # both
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import dataclass
 
 import torch
@@ -22,11 +21,11 @@ class Summed:
 
     Attributes:
         k: [N, N] float64.
-        counts: [2] int64: responses used, responses skipped (a row without variance, or not finite).
+        counts: per kind [2] int64: responses used, responses skipped (a row without variance, or not finite).
     """
 
     k: Tensor
-    counts: Tensor
+    counts: dict[Kind, Tensor]
 
 
 @dataclass(frozen=True)
@@ -42,16 +41,20 @@ class ResponseSums:
     """A recorder's sink.
 
     Args:
-        needs: the sums to build; equal ones are built once.
+        needs: the sums to build, each with the first level that it takes.
         images: N, the number of rows of every response.
-        first_levels: per sum, the first level that it takes.
+        device: of the model.
+
+    Attributes:
+        sums: the result by sum.
+        ignored: responses whose first dimension is not N.
     """
 
     def __init__(self, needs: dict[ResponseSum, int], images: int, device: torch.device) -> None:
         self._images = images
         self._first_levels = needs
         self._device = device
-        self.sums = {need: self._empty() for need in needs}
+        self.sums = {n: Summed(self._matrix(), {kind: self._counts() for kind in sorted(n.kinds)}) for n in needs}
         self.ignored = 0
         self._measured: dict[tuple[object, ...], _Measured] = {}
 
@@ -63,9 +66,11 @@ class ResponseSums:
         """Adds a gradient response [N, ...] of that level to the sums that want it."""
         self._add("gradient", level, response)
 
-    def _empty(self) -> Summed:
-        k = torch.zeros(self._images, self._images, dtype=torch.float64, device=self._device)
-        return Summed(k, torch.zeros(2, dtype=torch.int64, device=self._device))
+    def _matrix(self) -> Tensor:
+        return torch.zeros(self._images, self._images, dtype=torch.float64, device=self._device)
+
+    def _counts(self) -> Tensor:
+        return torch.zeros(2, dtype=torch.int64, device=self._device)
 
     def _add(self, kind: Kind, level: int, response: Tensor) -> None:
         wanting = [n for n, first in self._first_levels.items() if kind in n.kinds and level >= first]
@@ -76,12 +81,9 @@ class ResponseSums:
             return
         for measure in sorted({need.measure for need in wanting}):
             one = self._measure(measure, response)
-            self._accumulate([n for n in wanting if n.measure == measure], level, one)
-
-    def _accumulate(self, needs: Collection[ResponseSum], level: int, one: _Measured) -> None:
-        for need in needs:
-            self.sums[need].k.add_(one.k, alpha=2.0**level if need.level_weighted else 1.0)
-            self.sums[need].counts.add_(one.counts)
+            for need in (n for n in wanting if n.measure == measure):
+                self.sums[need].k.add_(one.k, alpha=2.0**level if need.level_weighted else 1.0)
+                self.sums[need].counts[kind].add_(one.counts)
 
     def _measure(self, measure: Measure, response: Tensor) -> _Measured:
         response = response.detach()
@@ -99,9 +101,9 @@ class ResponseSums:
         if known is not None and not known.storage.expired():
             return known
         self._measured = {k: m for k, m in self._measured.items() if not m.storage.expired()}
-        fresh = self._empty()
-        _ACCUMULATE[measure](fresh.k, response, 1.0, fresh.counts)
-        self._measured[key] = _Measured(StorageWeakRef(storage), fresh.k, fresh.counts)
+        k, counts = self._matrix(), self._counts()
+        _ACCUMULATE[measure](k, response, 1.0, counts)
+        self._measured[key] = _Measured(StorageWeakRef(storage), k, counts)
         return self._measured[key]
 
 

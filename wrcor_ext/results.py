@@ -21,8 +21,10 @@ class ProxyResult:
         status: `"ok"`; `"degenerate"` where the definition gives no finite number for this network and batch;
             `"failed"` where computing it raised.
         seconds: wall time of the passes this proxy took part in; passes are shared, so these do not add up.
-        detail: what stands behind the number: `sign` of the determinant, responses `used`, `skipped` (a row without
-            variance) and `ignored` (no batch dimension), `levels`, `first_level`, and a `reason` unless ok.
+        detail: what stands behind the number: `sign` of the determinant; responses `used`, `skipped` (constant over
+            some image, or not finite) and `ignored` (their first dimension is not the batch); how many of the used
+            ones are gradients, `gradients_used`, where the proxy takes those; `levels` and `first_level`; a `reason`
+            unless ok, and the `traceback` if failed.
     """
 
     value: float

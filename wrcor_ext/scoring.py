@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+import threading
 import time
+import traceback
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -15,21 +18,33 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from wrcor_ext import levels as level_blocks
 from wrcor_ext import proxies as registry
-from wrcor_ext.errors import InputError
+from wrcor_ext.errors import InputError, WrcorError, in_words
 from wrcor_ext.preserve import preserved, seeded
-from wrcor_ext.proxies import Proxy, ResponseSum
-from wrcor_ext.recorder import RULES, Recorder, Rule
-from wrcor_ext.response_sums import ResponseCount, ResponseSums, Summed
+from wrcor_ext.proxies import Proxy
+from wrcor_ext.recorder import Recorder, Rule
+from wrcor_ext.response_sums import ResponseCount, ResponseSums
 from wrcor_ext.results import ProxyResult, Scores
+from wrcor_ext.score_input import (
+    MAX_IMAGES,
+    Tail,
+    check_batch,
+    check_class_indices,
+    check_model,
+    check_options,
+    placed,
+    proxy_names,
+)
 
-MAX_IMAGES = 512
+__all__ = ["AUTO_TAIL_SHARE", "MAX_IMAGES", "Loss", "Tail", "score"]
 
 # `tail="auto"` may leave out less than this share of the summed weights. 2^-7 keeps the ranking of NAS-Bench-201 cells
 # (Kendall tau 0.998 with the exact score), but on MobileNetV2 networks of nine levels it gives 0.996; 2^-9 keeps both.
 AUTO_TAIL_SHARE = 2.0**-9
 
 Loss = Callable[[Any, Tensor], Tensor]
-Tail = int | Literal["auto"] | None
+
+# The random generators are the process's, and a model's hooks and modes its own: two threads at once would mix them up.
+_one_at_a_time = threading.RLock()
 
 
 def score(
@@ -48,12 +63,12 @@ def score(
 
     Batch-norms use the statistics of the batch, as in training; everything else runs in eval mode, so that dropout and
     stochastic depth add no noise. The model comes back exactly as it was (mode, `requires_grad`, gradients, buffers,
-    hooks), and so do the global random states, after an exception too.
+    hooks), and so do the global random states, after an exception too. Calls from several threads wait for each other.
 
     Args:
         model: any `torch.nn.Module`, on any device; images and labels are moved to it.
         images: [N, ...] with 2 <= N <= 512, usually [N, 3, H, W] float32.
-        labels: [N] int64 class indices; only proxies of gradient responses need them.
+        labels: [N] class indices of any integer type; only proxies of gradient responses need them.
         proxies: names or aliases of proxies (`wrcor_ext.proxies.names()`); all share the passes.
         rule: `"activations"` takes every call of an activation function, `"reference"` what the published code takes
             (modules whose class name contains `ReLU`), to reproduce its numbers.
@@ -71,91 +86,92 @@ def score(
     Raises:
         InputError: for input that cannot be scored: a batch of one image, lengths that differ, values that are not
             finite, a label out of range, an unknown proxy or rule, a model that calls no activation.
+        Exception: whatever the model's forward or `loss` raises.
     """
     began = time.perf_counter()
-    wanted = list(dict.fromkeys(registry.get(name) for name in _names(proxies)))
-    _check_options(rule, tail)
-    needs_gradients = any(p.needs.needs_gradients for p in wanted)
-    _check_batch(images, labels, needs_gradients)
-    blocks = level_blocks.resolve(model, levels)
-
-    with preserved(model), seeded(seed), torch.inference_mode(False), torch.enable_grad():
-        images, labels = _placed(model, images, labels, rule)
-        _prepare(model)
-        if tail == "auto" and any(p.needs.level_weighted for p in wanted):
-            tail = _auto_tail(model, images, rule, blocks)
-        first_level = max(0, max(1, len(blocks)) - tail) if isinstance(tail, int) else 0
-        needs = {p.needs: first_level if p.needs.level_weighted else 0 for p in wanted}
-        sums = ResponseSums(needs, images.shape[0], images.device)
-        recorder = Recorder(
-            model, sums, rule=rule, blocks=blocks, first_level=min(needs.values()), gradients=needs_gradients
-        )
-        graph: AbstractContextManager[object] = nullcontext() if needs_gradients else torch.no_grad()
-        with graph:
-            with recorder:
-                output = model(images)
-            if recorder.calls == 0:
-                raise InputError(_no_activations(model, rule))
-            if needs_gradients:
-                assert labels is not None  # _check_batch saw to it
-                recorder.backward(_loss(loss, output, labels))
-        passes = time.perf_counter() - began
-        results = {
-            p.name: _result(p, sums.sums[p.needs], passes, _detail(p, needs, blocks, sums.ignored)) for p in wanted
-        }
+    wanted = list(dict.fromkeys(registry.get(name) for name in proxy_names(proxies)))
+    check_options(rule, tail, seed)
+    check_model(model)
+    check_batch(images, labels, any(p.needs.needs_gradients for p in wanted))
+    request = _Request(wanted, rule, level_blocks.resolve(model, levels), tail, loss, seed)
+    with _one_at_a_time:
+        results = _scored(model, images, labels, request, began)
     return Scores(results, time.perf_counter() - began)
 
 
-def _names(proxies: Sequence[str]) -> Sequence[str]:
-    if isinstance(proxies, str):
-        return (proxies,)
-    if not proxies:
-        raise InputError(f"no proxy asked for: known are {', '.join(registry.names())}")
-    return proxies
+@dataclass(frozen=True)
+class _Request:
+    """What is asked of the passes."""
+
+    wanted: Sequence[Proxy]
+    rule: Rule
+    blocks: Sequence[nn.Module]
+    tail: Tail
+    loss: Loss
+    seed: int
+
+    @property
+    def needs_gradients(self) -> bool:
+        return any(p.needs.needs_gradients for p in self.wanted)
 
 
-def _check_options(rule: str, tail: Tail) -> None:
-    if rule not in RULES:
-        raise InputError(f"unknown rule {rule!r}: allowed are {' and '.join(map(repr, RULES))}")
-    if tail is None or tail == "auto":
-        return
-    if type(tail) is not int or tail < 1:
-        raise InputError(f"tail={tail!r} keeps no level: allowed are 'auto', a number of levels from 1 on, or None")
+def _scored(
+    model: nn.Module, images: Tensor, labels: Tensor | None, request: _Request, began: float
+) -> dict[str, ProxyResult]:
+    """The passes in the fastest memory layout, or in the caller's where the model does not run in the fastest.
 
-
-def _check_batch(images: Tensor, labels: Tensor | None, needs_labels: bool) -> None:
-    if images.dim() < 2:
-        raise InputError(f"images of shape {tuple(images.shape)} are no batch: expected [N, ...]")
-    if not 2 <= images.shape[0] <= MAX_IMAGES:
-        raise InputError(f"a batch of {images.shape[0]} cannot be correlated: 2 to {MAX_IMAGES} images are needed")
-    if images.is_floating_point() and not bool(torch.isfinite(images).all()):
-        bad = int((~torch.isfinite(images.flatten(1))).any(1).nonzero()[0])
-        raise InputError(f"image {bad} holds NaN or infinite values")
-    if labels is None:
-        if needs_labels:
-            raise InputError("labels are missing: proxies of gradient responses need one class index per image")
-        return
-    if labels.shape[:1] != images.shape[:1]:
-        raise InputError(f"{images.shape[0]} images but labels of shape {tuple(labels.shape)}: one label per image")
-
-
-def _placed(model: nn.Module, images: Tensor, labels: Tensor | None, rule: Rule) -> tuple[Tensor, Tensor | None]:
-    """Images and labels where and in what type the model's parameters are; images on a CPU in channels_last.
-
-    channels_last is a quarter faster, but its batch-norms round differently, by 2e-8 of a score: the reference rule is
-    there to reproduce published numbers and keeps the layout it is given.
+    channels_last is a quarter faster on a CPU. The reference rule keeps the layout it is given: batch-norms round
+    differently in channels_last, by 2e-8 of a score, and it is there to reproduce published numbers.
     """
-    callers = images.detach()
-    images = callers
-    parameter = next((p for p in model.parameters() if p.is_floating_point()), None)
-    if parameter is not None:
-        images = images.to(parameter.device, parameter.dtype if images.is_floating_point() else None)
-        labels = None if labels is None else labels.to(parameter.device)
-    if images.dim() == 4 and images.device.type == "cpu" and rule != "reference":
-        images = images.contiguous(memory_format=torch.channels_last)
-    if images.data_ptr() == callers.data_ptr():
-        images = images.clone()  # a model may begin by overwriting its input
-    return images, labels
+    layouts = [torch.preserve_format]
+    if images.dim() == 4 and request.rule != "reference":
+        layouts.insert(0, torch.channels_last)
+    while True:
+        layout = layouts.pop(0)
+        try:
+            with preserved(model), seeded(request.seed), torch.inference_mode(False), torch.enable_grad():
+                own, placed_labels = placed(model, images, labels)
+                if layout is torch.channels_last and own.device.type == "cpu":
+                    own = own.contiguous(memory_format=layout)
+                return _passes(model, own, placed_labels, request, began)
+        except RuntimeError as error:
+            # A `view` that flattens channels, say: it wants the layout that the model was written for.
+            if not layouts or isinstance(error, WrcorError):
+                raise
+
+
+def _passes(
+    model: nn.Module, images: Tensor, labels: Tensor | None, request: _Request, began: float
+) -> dict[str, ProxyResult]:
+    _prepare(model)
+    levels = max(1, len(request.blocks))
+    tail = request.tail
+    if tail == "auto":
+        tail = _auto_tail(model, images, request) if any(p.needs.level_weighted for p in request.wanted) else None
+    first_level = 0 if tail is None else max(0, levels - tail)
+    needs = {p.needs: first_level if p.needs.level_weighted else 0 for p in request.wanted}
+    sums = ResponseSums(needs, images.shape[0], images.device)
+    recorder = Recorder(
+        model,
+        sums,
+        rule=request.rule,
+        blocks=request.blocks,
+        first_level=min(needs.values()),
+        gradients=request.needs_gradients,
+    )
+    graph: AbstractContextManager[object] = nullcontext() if request.needs_gradients else torch.no_grad()
+    with graph:
+        with recorder:
+            output = model(images)
+        if recorder.calls == 0:
+            raise InputError(_no_activations(model, request.rule))
+        if request.needs_gradients:
+            assert labels is not None  # check_batch saw to it
+            recorder.backward(_loss(request.loss, output, labels))
+    seconds = time.perf_counter() - began
+    return {
+        p.name: _result(p, sums, seconds, {"levels": levels, "first_level": needs[p.needs]}) for p in request.wanted
+    }
 
 
 def _prepare(model: nn.Module) -> None:
@@ -169,13 +185,15 @@ def _prepare(model: nn.Module) -> None:
                 parameter.requires_grad_(False)
 
 
-def _auto_tail(model: nn.Module, images: Tensor, rule: Rule, blocks: Sequence[nn.Module]) -> int:
+def _auto_tail(model: nn.Module, images: Tensor, request: _Request) -> int:
     """The smallest number of last levels whose left-out share of the weights is under `AUTO_TAIL_SHARE`."""
     count = ResponseCount()
-    # Two images tell how often each level is called; one would stop a batch-norm over a single value.
-    with torch.no_grad(), preserved(model), Recorder(model, count, rule=rule, blocks=blocks, gradients=False):
+    recorder = Recorder(model, count, rule=request.rule, blocks=request.blocks, gradients=False)
+    # Of its own seed and state, so that counting changes nothing about the scored pass.
+    with torch.no_grad(), preserved(model), seeded(request.seed), recorder:
+        # Two images tell how often each level is called; one would stop a batch-norm over a single value.
         model(images[:2].clone())
-    levels = max(1, len(blocks))
+    levels = max(1, len(request.blocks))
     weights = [count.per_level.get(level, 0) * 2.0**level for level in range(levels)]
     total = math.fsum(weights)
     for tail in range(1, levels):
@@ -192,20 +210,12 @@ def _loss(loss: Loss, output: Any, labels: Tensor) -> Tensor:
             raise InputError(
                 f"the model returns {type(output).__name__}, not logits: give loss=, a function of (output, labels)"
             )
-        _check_labels(output, labels)
-    value = loss(output, labels)
-    if value.numel() != 1:
-        raise InputError(f"loss returned a tensor of shape {tuple(value.shape)}: a scalar is needed")
+        check_class_indices(output, labels)
+    value: object = loss(output, labels)
+    if not isinstance(value, Tensor) or value.numel() != 1:
+        found = f"a tensor of shape {tuple(value.shape)}" if isinstance(value, Tensor) else type(value).__name__
+        raise InputError(f"loss returned {found}: a scalar tensor is needed")
     return value
-
-
-def _check_labels(logits: Tensor, labels: Tensor) -> None:
-    if logits.dim() != 2 or labels.dim() != 1 or labels.is_floating_point():
-        return  # cross_entropy has other uses (probabilities as labels, dense prediction) and its own checks
-    classes = logits.shape[1]
-    low, high = int(labels.min()), int(labels.max())
-    if low < 0 or high >= classes:
-        raise InputError(f"label {low if low < 0 else high} is out of range: the model has classes 0 to {classes - 1}")
 
 
 def _no_activations(model: nn.Module, rule: Rule) -> str:
@@ -213,20 +223,24 @@ def _no_activations(model: nn.Module, rule: Rule) -> str:
     return f"{type(model).__name__} {what} (rule={rule!r}): it has no response to score"
 
 
-def _detail(
-    proxy: Proxy, needs: dict[ResponseSum, int], blocks: Sequence[nn.Module], ignored: int
-) -> dict[str, object]:
-    return {"levels": max(1, len(blocks)), "first_level": needs[proxy.needs], "ignored": ignored}
-
-
-def _result(proxy: Proxy, summed: Summed, seconds: float, detail: dict[str, object]) -> ProxyResult:
+def _result(proxy: Proxy, sums: ResponseSums, seconds: float, detail: dict[str, object]) -> ProxyResult:
     began = time.perf_counter()
-    used, skipped = (int(count) for count in summed.counts)
-    detail |= {"used": used, "skipped": skipped}
+    summed = sums.sums[proxy.needs]
+    per_kind = {kind: [int(count) for count in counts] for kind, counts in summed.counts.items()}
+    used, skipped = (sum(column) for column in zip(*per_kind.values(), strict=True))
+    detail |= {"used": used, "skipped": skipped, "ignored": sums.ignored}
+    if proxy.needs.needs_gradients:
+        detail["gradients_used"] = per_kind["gradient"][0]
     if used == 0:
-        reason = "no response with variance: every one is constant over some image, or not finite"
+        reason = "no response varies over its features for every image"
+        if skipped == 0:
+            reason = "no response has the images as its first dimension"
         return ProxyResult(math.nan, "degenerate", seconds, detail | {"reason": reason})
-    value = proxy.compute(summed.k)
+    try:
+        value = proxy.compute(summed.k)
+    except Exception as error:  # noqa: BLE001  a proxy may be the user's own: its failure is its result
+        detail |= {"reason": in_words(error), "traceback": traceback.format_exc()}
+        return ProxyResult(math.nan, "failed", seconds, detail)
     detail["sign"] = value.sign
     seconds += time.perf_counter() - began
     if value.reason is not None:

@@ -1,0 +1,99 @@
+"""What `score` accepts: each check refuses in one sentence, before the model is touched."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn.parameter import UninitializedParameter
+
+from wrcor_ext import proxies as registry
+from wrcor_ext.errors import InputError
+from wrcor_ext.recorder import RULES
+
+MAX_IMAGES = 512
+
+Tail = int | Literal["auto"] | None
+
+
+def proxy_names(proxies: Sequence[str]) -> Sequence[str]:
+    """The names asked for; a single one may be given as a text."""
+    if isinstance(proxies, str):
+        return (proxies,)
+    if not proxies:
+        raise InputError(f"no proxy asked for: known are {', '.join(registry.names())}")
+    return proxies
+
+
+def check_options(rule: str, tail: Tail, seed: int) -> None:
+    """Refuses a rule, a tail or a seed that means nothing."""
+    if rule not in RULES:
+        raise InputError(f"unknown rule {rule!r}: allowed are {' and '.join(map(repr, RULES))}")
+    if tail is not None and tail != "auto" and (type(tail) is not int or tail < 1):
+        raise InputError(f"tail={tail!r} keeps no level: allowed are 'auto', a number of levels from 1 on, or None")
+    if type(seed) is not int or not 0 <= seed < 2**63:
+        raise InputError(f"seed={seed!r} is not a whole number from 0 to 2**63 - 1")
+
+
+def check_model(model: nn.Module) -> None:
+    """Refuses what has no parameters to work with yet, or none that autograd may look at."""
+    if not isinstance(model, nn.Module):
+        raise InputError(f"model is {type(model).__name__}, not a torch.nn.Module")
+    for name, parameter in model.named_parameters():
+        if isinstance(parameter, UninitializedParameter):
+            raise InputError(f"parameter {name} has no size yet: call the model once before it is scored")
+        if parameter.is_inference():
+            raise InputError(f"parameter {name} was made under torch.inference_mode: make the model outside of it")
+
+
+def check_batch(images: Tensor, labels: Tensor | None, needs_labels: bool) -> None:
+    """Refuses a batch that cannot be correlated, or labels that do not belong to it."""
+    if not isinstance(images, Tensor):
+        raise InputError(f"images are {type(images).__name__}, not a tensor [N, ...]")
+    if images.dim() < 2:
+        raise InputError(f"images of shape {tuple(images.shape)} are no batch: expected [N, ...]")
+    if not 2 <= images.shape[0] <= MAX_IMAGES:
+        raise InputError(f"a batch of {images.shape[0]} cannot be correlated: 2 to {MAX_IMAGES} images are needed")
+    if images.dtype in (torch.uint8, torch.bool):
+        raise InputError(f"images are {images.dtype}: convert them to float32 and normalise them")
+    if images.is_floating_point() and not bool(torch.isfinite(images).all()):
+        bad = int((~torch.isfinite(images.flatten(1))).any(1).nonzero()[0])
+        raise InputError(f"image {bad} holds NaN or infinite values")
+    if labels is None:
+        if needs_labels:
+            raise InputError("labels are missing: proxies of gradient responses need one class index per image")
+        return
+    if not isinstance(labels, Tensor):
+        raise InputError(f"labels are {type(labels).__name__}, not a tensor [N]")
+    if labels.shape[:1] != images.shape[:1]:
+        raise InputError(f"{images.shape[0]} images but labels of shape {tuple(labels.shape)}: one label per image")
+    if labels.dim() == 1 and (labels.is_floating_point() or labels.dtype == torch.bool):
+        raise InputError(f"labels are {labels.dtype}: class indices are whole numbers")
+
+
+def check_class_indices(logits: Tensor, labels: Tensor) -> None:
+    """Refuses class indices that the logits [N, classes] do not have."""
+    if logits.dim() != 2 or labels.dim() != 1:
+        return  # cross_entropy has other uses (probabilities as labels, dense prediction) and its own checks
+    classes = logits.shape[1]
+    low, high = int(labels.min()), int(labels.max())
+    if low < 0 or high >= classes:
+        raise InputError(f"label {low if low < 0 else high} is out of range: the model has classes 0 to {classes - 1}")
+
+
+def placed(model: nn.Module, images: Tensor, labels: Tensor | None) -> tuple[Tensor, Tensor | None]:
+    """Images and labels where, and images in what type, the model's parameters are; whole-number labels as int64.
+
+    Nothing of it is the caller's memory: a model may begin by overwriting its input, and what was made under
+    `torch.inference_mode` cannot take part in a graph.
+    """
+    images = images.detach().clone()
+    parameter = next((p for p in model.parameters() if p.is_floating_point()), None)
+    if parameter is not None:
+        images = images.to(parameter.device, parameter.dtype if images.is_floating_point() else None)
+        labels = None if labels is None else labels.to(parameter.device)
+    if labels is not None:
+        labels = labels.clone() if labels.is_floating_point() else labels.long().clone()
+    return images, labels
