@@ -1,4 +1,5 @@
-// Forty lines in the place of a test library, none of which can be had from a package registry without root.
+// In the place of GoogleTest, which no package registry offers without root: PyPI has no package of it, and Debian's
+// wants apt-get install.
 //
 //   TEST(adds_up) { CHECK(1 + 1 == 2); CHECK_NEAR(0.1 + 0.2, 0.3, 1e-15); }
 //

@@ -1,6 +1,7 @@
 // Inputs for the kernel tests and what they are compared with: plain loops in float64, no code of the kernels.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <limits>
