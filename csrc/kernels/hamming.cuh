@@ -68,6 +68,9 @@ struct CountTraits {
   static constexpr int kTile = kTileRows;
   static constexpr int kPairs = kTile * kTile;
   static constexpr int kWarps = kThreads / 32;
+  // Lanes that end up with the same pair, and pairs of a lane, after a warp has added.
+  static constexpr int kShare = kPairs < 32 ? 32 / kPairs : 1;
+  static constexpr int kOwn = kPairs < 32 ? 1 : kPairs / 32;
   static_assert(kPairs <= kThreads, "a thread per pair finishes");
 };
 // From here on reads from the second-level cache cost more than idle multiprocessors.
@@ -98,7 +101,7 @@ __global__ void __launch_bounds__(CountTraits<kTileRows>::kThreads)
   const auto row_words = [&](int row) {
     return reinterpret_cast<const uint4*>(bits + static_cast<i64>(row < rows ? row : rows - 1) * words);
   };
-  u32 unequal[kTile][kTile] = {};  // of one thread: far below 2^32
+  u32 sums[Traits::kPairs] = {};  // features with unequal signs; of one warp: far below 2^32
   for (i64 w = thread; w < words / PackTraits::kWordGroup; w += Traits::kThreads) {
     uint4 left[kTile];
 #pragma unroll
@@ -108,17 +111,30 @@ __global__ void __launch_bounds__(CountTraits<kTileRows>::kThreads)
       const uint4 right = __ldg(row_words(second_row + b) + w);
 #pragma unroll
       for (int a = 0; a < kTile; ++a) {
-        unequal[a][b] += __popc(left[a].x ^ right.x) + __popc(left[a].y ^ right.y) + __popc(left[a].z ^ right.z) +
-                         __popc(left[a].w ^ right.w);
+        sums[a * kTile + b] += __popc(left[a].x ^ right.x) + __popc(left[a].y ^ right.y) + __popc(left[a].z ^ right.z) +
+                               __popc(left[a].w ^ right.w);
       }
     }
   }
+  // Sums over the lanes of a warp: in each step a lane drops half of the pairs. Lane l is left with kOwn pairs from
+  // l / kShare * kOwn on.
+  const int lane = thread % 32;
 #pragma unroll
-  for (int e = 0; e < Traits::kPairs; ++e) {
-    u32 sum = unequal[e / kTile][e % kTile];
+  for (int step = 0; step < 5; ++step) {
+    const int distance = 16 >> step, half = Traits::kPairs >> (step + 1);
+    const bool upper = (lane & distance) != 0;
+    if (half == 0) sums[0] += __shfl_xor_sync(0xffffffffu, sums[0], distance);
 #pragma unroll
-    for (int distance = 16; distance > 0; distance /= 2) sum += __shfl_xor_sync(0xffffffffu, sum, distance);
-    if (thread % 32 == 0) parts[e * Traits::kWarps + thread / 32] = sum;
+    for (int e = 0; e < half; ++e) {
+      const u32 received = __shfl_xor_sync(0xffffffffu, upper ? sums[e] : sums[e + half], distance);
+      sums[e] = (upper ? sums[e + half] : sums[e]) + received;
+    }
+  }
+  if (lane % Traits::kShare == 0) {
+#pragma unroll
+    for (int e = 0; e < Traits::kOwn; ++e) {
+      parts[(lane / Traits::kShare * Traits::kOwn + e) * Traits::kWarps + thread / 32] = sums[e];
+    }
   }
   __syncthreads();
   if (thread < Traits::kPairs) {

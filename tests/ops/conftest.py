@@ -1,4 +1,4 @@
-"""Fixtures of the op tests: the two backends behind one interface, and an oracle that shares no code with them."""
+"""Fixtures of the op tests: the backends behind one interface, and an oracle that shares no code with them."""
 
 from __future__ import annotations
 
@@ -7,16 +7,22 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 import torch
+from helpers import emulator
 
 from wrcor_ext import ops
 from wrcor_ext.ops import reference
 
 
-@pytest.fixture(params=["native", "torch"])
+@pytest.fixture(params=["native", "torch", "emulated"])
 def backend(request):
-    """The module that answers: compiled kernels behind the public functions, or their pure-torch twins."""
+    """The module that answers: compiled kernels, their pure-torch twins, or the CUDA kernels run on the CPU."""
     if request.param == "torch":
         return reference
+    if request.param == "emulated":
+        reason = emulator.missing()
+        if reason is not None:
+            pytest.skip(reason)
+        return emulator
     if ops.native_library() is None:
         pytest.skip(ops.native_reason())
     return ops
