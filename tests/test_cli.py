@@ -72,6 +72,15 @@ def test_library_errors_are_one_line(error: Exception, capsys: pytest.CaptureFix
     assert capsys.readouterr().err == f"error: {error}\n"
 
 
+def test_ctrl_c_is_one_line_and_130(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(name: str) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli.importlib, "import_module", interrupted)
+    assert cli.main(["search"]) == 130
+    assert capsys.readouterr().err == "stopped\n"
+
+
 def test_other_errors_are_not_swallowed() -> None:
     def fail(argv: Sequence[str]) -> int:
         raise RuntimeError("a defect")

@@ -244,6 +244,13 @@ def test_a_missing_backend_is_not_the_models_fault(capsys, monkeypatch):
     assert capsys.readouterr().err == "error: no library\n"
 
 
+def test_a_misspelt_requirement_is_not_the_models_fault_either(capsys, monkeypatch):
+    monkeypatch.setenv("WRCOR_EXT_REQUIRE", "foo")
+    assert main(["nets:counted", *TINY]) == 2
+    assert capsys.readouterr().err == "error: WRCOR_EXT_REQUIRE must be 'native' or 'cuda', not 'foo'.\n"
+    assert "nets" not in sys.modules
+
+
 def test_list_names_all_proxies(capsys):
     assert main(["--list"]) == 0
     table = capsys.readouterr().out

@@ -38,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: the arguments after the program's name; those of this process if None.
 
     Returns:
-        The exit code: 0, or 2 after an error that is the caller's to mend.
+        The exit code: 0, 2 after an error that is the caller's to mend, or 130 after Ctrl-C.
     """
     # As with `python -m`, the user's own models and spaces are found in the current folder.
     if "" not in sys.path:
@@ -47,12 +47,15 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def run(command: Callable[[Sequence[str]], int], argv: Sequence[str] | None = None) -> int:
-    """Calls a command's main; an error of the library becomes one line on stderr and exit code 2."""
+    """Calls a command's main; an error of the library becomes one line on stderr and exit code 2; Ctrl-C is 130."""
     try:
         return command(sys.argv[1:] if argv is None else argv)
     except WrcorError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        return 130
 
 
 def _dispatch(argv: Sequence[str]) -> int:

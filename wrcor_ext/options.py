@@ -75,7 +75,7 @@ def checked(option: Option, value: object, where: str) -> Any:
     """
     try:
         return option.kind.check(value)
-    except InputError as error:  # A registry that knows more: near names.
+    except InputError as error:  # A check that knows more: near names, aliases.
         raise InputError(f"{where}: {error}") from error
     except ValueError:
         raise InputError(f"{where}: expected {option.kind.expected}, not {value!r}") from None
@@ -135,8 +135,14 @@ def text(expected: str) -> Kind:
     return Kind(expected, check)
 
 
-def choice(names: tuple[str, ...], check_name: Callable[[str], str] | None = None) -> Kind:
-    """One of `names`; `check_name` may accept aliases as well and offer near names."""
+def choice(names: tuple[str, ...], check_name: Callable[[str], str] | None = None, *, others: str = "") -> Kind:
+    """One of `names`; `check_name` may accept aliases as well and offer near names.
+
+    Args:
+        names: for help and messages.
+        check_name: from a given name to the option's value; one of `names` as it is if None.
+        others: what `check_name` accepts besides, in words.
+    """
 
     def check(value: object) -> str:
         if not isinstance(value, str):
@@ -147,7 +153,7 @@ def choice(names: tuple[str, ...], check_name: Callable[[str], str] | None = Non
             raise ValueError
         return value
 
-    return Kind(f"one of {', '.join(names)}", check)
+    return Kind(f"one of {', '.join(names)}{f' or {others}' if others else ''}", check)
 
 
 def choices(names: tuple[str, ...], check_name: Callable[[str], str]) -> Kind:
@@ -158,10 +164,14 @@ def choices(names: tuple[str, ...], check_name: Callable[[str], str]) -> Kind:
         values = [value] if isinstance(value, str) else value
         if not isinstance(values, (list, tuple)) or not values:
             raise ValueError
-        checked_names = tuple(one.check(item) for item in values)
-        if len(set(checked_names)) < len(checked_names):
-            raise ValueError
-        return checked_names
+        given: dict[str, str] = {}
+        for item in values:
+            name = one.check(item)
+            if name in given:
+                same = f"{item!r} is given twice" if given[name] == item else f"{given[name]!r} and {item!r} are one"
+                raise InputError(f"{same}; expected one or more different of {', '.join(names)}")
+            given[name] = item
+        return tuple(given)
 
     return Kind(f"one or more different of {', '.join(names)}", check, many=True)
 

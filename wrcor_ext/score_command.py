@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
-import sys
 from collections.abc import Sequence
 
 import torch
@@ -21,6 +20,7 @@ from wrcor_ext.cost import count
 from wrcor_ext.data import Batch
 from wrcor_ext.errors import BackendError, InputError, WrcorError, in_words
 from wrcor_ext.models import SYNTAX, NamedModel, resolve
+from wrcor_ext.ops.native import check_required
 from wrcor_ext.options import add_flags, checked, from_words, option, options_of
 from wrcor_ext.ranking import Scored
 from wrcor_ext.reporting import consoles
@@ -48,7 +48,7 @@ class ScoreConfig(ScoringOptions):
     num_classes: int | None = option(
         None,
         "classes of the models, at least those of the images",
-        kinds.optional(kinds.whole(2), "as many as the images have"),
+        kinds.optional(kinds.whole(2, 10**6), "as many as the images have"),
     )
     pretrained: bool = option(False, "published weights of timm and torchvision instead of random ones", kinds.switch())
 
@@ -70,11 +70,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         The exit code: 0, 2 after an error that is the caller's to mend, 130 after Ctrl-C.
     """
-    try:
-        return cli.run(_main, argv)
-    except KeyboardInterrupt:
-        print("stopped before a model was scored", file=sys.stderr)
-        return 130
+    return cli.run(_main, argv)
 
 
 def _main(argv: Sequence[str]) -> int:
@@ -86,6 +82,7 @@ def _main(argv: Sequence[str]) -> int:
         return 0
     if not specs:
         raise InputError(f"no model is given: write one or more of {', '.join(SYNTAX)}")
+    check_required()
     models = [resolve(spec) for spec in specs]
     if config.pretrained:
         for model in models:

@@ -7,9 +7,13 @@ import dataclasses
 from wrcor_ext import data
 from wrcor_ext import options as kinds
 from wrcor_ext import proxies as registry
+from wrcor_ext.data import MAX_IMAGE_SIZE
 from wrcor_ext.options import option
 from wrcor_ext.recorder import RULES, Rule
 from wrcor_ext.scoring import MAX_IMAGES, Tail
+
+# More than any machine has cores; OpenMP ends the whole process where it cannot start the threads asked for.
+MAX_THREADS = 1024
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,12 +50,12 @@ class ScoringOptions:
     image_size: int | None = option(
         None,
         "height and width of the images in pixels",
-        kinds.optional(kinds.whole(1), "the space's own; 32 without a space"),
+        kinds.optional(kinds.whole(1, MAX_IMAGE_SIZE), "the space's own; 32 without a space"),
     )
     seed: int = option(
         0, "seed of the batch, the initial weights and the candidates of a search", kinds.whole(0, 2**63 - 1)
     )
     threads: int | None = option(
-        None, "CPU threads", kinds.optional(kinds.whole(1), "as many as torch takes"), role="adjustable"
+        None, "CPU threads", kinds.optional(kinds.whole(1, MAX_THREADS), "as many as torch takes"), role="adjustable"
     )
     json: bool = option(False, "print JSON instead of a table", kinds.switch(), role="session")

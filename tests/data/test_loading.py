@@ -112,6 +112,8 @@ def test_noise_is_standard_normal_with_uniform_labels():
         ({"seed": -1}, "seed is -1"),
         ({"seed": None}, "seed is None"),
         ({"image_size": 0}, "image_size is 0"),
+        ({"image_size": 100_000_000}, "image_size is 100000000, but must be a whole number from 1 to 4096"),
+        ({"batch_size": 10**9, "image_size": 4096}, "1000000000 images of 4096x4096 pixels do not fit into memory"),
     ],
 )
 def test_arguments_out_of_range(arguments, message):

@@ -118,6 +118,13 @@ def test_all_text_is_escaped():
     assert parser.text.count(evil) >= 8
 
 
+def test_what_has_no_cost_is_shown_without():
+    html = report([candidate(0, 10.0, flops=None, params=None), candidate(1, 11.0)])
+    assert '<td data-name="FLOPs">\N{EN DASH}</td>' in html
+    assert html.count("h0") == 2 + 1
+    assert "Score against FLOPs" not in report([candidate(0, 10.0, flops=None, params=None)])
+
+
 @pytest.mark.parametrize("values", [[], [None], [None, None, None]])
 def test_without_scores_it_says_so(values):
     html = report([candidate(trial, value) for trial, value in enumerate(values)])

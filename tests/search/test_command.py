@@ -19,6 +19,8 @@ from pyarrow import parquet
 
 import wrcor_ext
 from wrcor_ext import data, spaces
+from wrcor_ext.errors import BackendError
+from wrcor_ext.ops import native
 from wrcor_ext.search import main
 from wrcor_ext.search.journal import Journal
 
@@ -249,6 +251,11 @@ def test_a_second_process_on_the_folder_is_refused(tiny, capsys):
         (["--image-size", "7"], "7"),
         (["--space", "nasbench101"], "space 'nasbench101' has no option 'cells_per_stage'"),
         (["--batch-size", "1"], "--batch-size: expected a whole number from 2"),
+        (["--stem-width", "100000000"], "--stem-width: expected a whole number from 1 to 2048"),
+        (["--cells-per-stage", "100000000"], "--cells-per-stage: expected a whole number from 1 to 100"),
+        (["--image-size", "100000000"], "--image-size: expected a whole number from 1 to 4096"),
+        (["--threads", "1000000"], "--threads: expected a whole number from 1 to 1024"),
+        (["--population-size", str(10**30)], "--population-size: expected a whole number from 1 to 1000000"),
         (["--config", "broken.yaml"], "broken.yaml is not valid YAML"),
         (["--nonsense"], "unrecognized arguments: --nonsense"),
     ],
@@ -263,10 +270,82 @@ def test_bad_input_gets_one_sentence_and_leaves_nothing_behind(words, sentence, 
     assert [path.name for path in Path().iterdir()] == ["broken.yaml"]
 
 
+@pytest.mark.parametrize(
+    ("required", "sentence"),
+    [
+        ("foo", "error: WRCOR_EXT_REQUIRE must be 'native' or 'cuda', not 'foo'."),
+        ("native", "error: WRCOR_EXT_REQUIRE=native, but not built"),
+    ],
+)
+def test_a_missing_backend_leaves_nothing_behind(required, sentence, tiny, capsys, monkeypatch):
+    monkeypatch.setenv("WRCOR_EXT_REQUIRE", required)
+    monkeypatch.setattr("wrcor_ext.ops.native._state", native._State(None, "not built"))
+    assert main([*tiny, "--out", "a"]) == 2
+    assert capsys.readouterr().err.startswith(sentence)
+    assert not list(Path().iterdir())
+
+
+def test_a_run_that_failed_in_its_first_trial_is_begun_anew(tiny, capsys, monkeypatch):
+    def refuse(*args, **kwargs):
+        raise BackendError("no library")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("wrcor_ext.search.evaluator.score", refuse)
+        assert main([*tiny, "--budget", "3", "--out", "a"]) == 2
+    assert capsys.readouterr().err.endswith("error: no library\n")
+    assert main([*tiny, "--budget", "3", "--seed", "2", "--out", "a"]) == 0
+    assert main([*tiny, "--budget", "3", "--seed", "2", "--out", "b"]) == 0
+    assert fingerprint("a") == fingerprint("b")
+    assert Path("a/config.yaml").read_bytes() == Path("b/config.yaml").read_bytes()
+
+
+def test_members_of_an_own_space_that_cannot_run_fail_alone(tiny, tmp_path, monkeypatch, capsys):
+    Path("fickle.py").write_text(
+        """
+from torch import nn
+from wrcor_ext import spaces
+
+class Net(nn.Module):
+    def __init__(self, width, trouble):
+        super().__init__()
+        assert trouble != "making", "cannot be"
+        self.trouble = trouble
+        self.conv, self.relu = nn.Conv2d(3, width, 3), nn.ReLU()
+        self.head = nn.Linear(width, 10)
+
+    def forward(self, x):
+        assert self.trouble != "running", "does not run"
+        return self.head(self.relu(self.conv(x)).mean((2, 3)))
+
+space = spaces.from_models(Net, {"width": [2, 3], "trouble": ["none", "making", "running"]}, image_size=8)
+"""
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    words = ["--space", "fickle:space", *tiny[4:], "--strategy", "random", "--budget", "20", "--out", "a"]
+    try:
+        assert main(words) == 0
+    finally:
+        sys.modules.pop("fickle", None)
+    reasons = {
+        "making": "cannot be built: AssertionError: cannot be",
+        "running": "AssertionError: does not run",
+        "none": None,
+    }
+    rows = parquet.read_table("a/trials.parquet").to_pylist()
+    seen = set()
+    for row in rows:
+        trouble = json.loads(row["architecture"])["trouble"]
+        seen.add(trouble)
+        assert (row["status"] == "ok") == (trouble == "none")
+        assert (row["flops"] is None) == (row["params"] is None) == (trouble != "none")
+        assert row["reason"] is None if trouble == "none" else reasons[trouble] in row["reason"]
+    assert seen == set(reasons)
+
+
 def test_an_out_path_below_a_file_gets_one_sentence(tiny, capsys):
     Path("file").write_text("mine")
     assert main([*tiny, "--out", "file/run"]) == 2
-    assert capsys.readouterr().err == "error: cannot write file/run: Not a directory; finished trials are kept\n"
+    assert capsys.readouterr().err == "error: file is not a folder: choose another --out\n"
 
 
 def test_another_configuration_in_the_folder_is_refused_by_name(tiny, capsys):
@@ -280,12 +359,12 @@ def test_another_configuration_in_the_folder_is_refused_by_name(tiny, capsys):
 
 def test_a_run_without_any_score_says_why_and_fails(tiny, capsys, monkeypatch):
     def broken(*args, **kwargs):
-        raise RuntimeError("out of memory")
+        raise AssertionError("out of memory")
 
     monkeypatch.setattr("wrcor_ext.search.evaluator.score", broken)
     assert main([*tiny, "--budget", "4", "--out", "a"]) == 2
     captured = capsys.readouterr()
-    assert "none of 4 candidates could be scored, most often because: RuntimeError: out of memory" in captured.err
+    assert "none of 4 candidates could be scored, most often because: AssertionError: out of memory" in captured.err
     assert parquet.read_table("a/trials.parquet")["status"].to_pylist() == ["failed"] * 4
 
 

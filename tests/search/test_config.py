@@ -105,7 +105,14 @@ def test_help_shows_every_option_with_its_default(capsys):
     for name, entry in OPTIONS.items():
         assert flag(name) in text
         assert entry.help.split(";")[0].split(",")[0] in text
-    for shown in ("(default: evolution)", "(default: 64)", "(default: auto)", "(default: yes)", "(default: wrcor)"):
+    for shown in (
+        "or your own as package.module:attribute",
+        "(default: evolution)",
+        "(default: 64)",
+        "(default: auto)",
+        "(default: yes)",
+        "(default: wrcor)",
+    ):
         assert shown in text
 
 
@@ -124,7 +131,12 @@ def test_help_shows_every_option_with_its_default(capsys):
         (["--strategy", "evolutoin"], "--strategy: unknown strategy 'evolutoin': did you mean evolution"),
         (["--space", "nasbench202"], "--space: unknown space 'nasbench202': did you mean nasbench201"),
         (["--proxies", "wrcor", "wcor"], "--proxies: unknown proxy 'wcor': did you mean"),
-        (["--proxies", "wrcor", "act_grad_cor_weighted"], "--proxies: expected one or more different of wrcor"),
+        (
+            ["--proxies", "wrcor", "act_grad_cor_weighted"],
+            "--proxies: 'wrcor' and 'act_grad_cor_weighted' are one; expected one or more different of wrcor",
+        ),
+        (["--proxies", "acor", "acor"], "--proxies: 'acor' is given twice; expected one or more different of wrcor"),
+        (["--stacks", "11"], "--stacks: expected a whole number from 1 to 10 or 'none' (the space's own), not 11"),
         (["--rule", "both"], "--rule: expected one of activations, reference, not 'both'"),
         (["--out", ""], "--out: expected a folder or 'none'"),
         (["--proxies"], "expected at least one argument"),
@@ -159,6 +171,12 @@ def test_a_bad_flag_gets_one_sentence(words, sentence):
         ("tail: 0", "tail: expected a whole number of at least 1"),
         ("dataset: 7", "dataset: expected photos"),
         ("config: other.yaml", "unknown option 'config'"),
+        ("seed: 1\nbudget: 3\nseed: 2", "'seed' is given twice, again in line 3"),
+        ("{seed: 1, seed: 1}", "'seed' is given twice, again in line 1"),
+        ("proxies: {a: 1, a: 2}", "'a' is given twice"),
+        ("stem_width: 100000000", "stem_width: expected a whole number from 1 to 2048"),
+        ("seed: 2001-02-31", "is not valid YAML"),
+        ("[" * 20_000, "is not valid YAML"),
     ],
 )
 def test_bad_yaml_gets_one_sentence_that_names_the_file(content, sentence, tmp_path):

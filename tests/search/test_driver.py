@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import time
 
 import pytest
 from helpers.toy import ToyEvaluator, ToySpace
@@ -163,6 +164,24 @@ def test_the_time_is_accounted_for(new_journal, name):
     assert set(timings.seconds) == {"ask", "evaluate", "tell", "journal", "display"}
     assert 0 < timings.bookkeeping < 1
     assert timings.total == pytest.approx(sum(timings.seconds.values()))
+
+
+def test_counting_the_cost_is_work_on_the_candidate_and_is_done_once(new_journal):
+    counted = []
+
+    class Slow(ToyEvaluator):
+        def cost(self, arch):
+            counted.append(arch)
+            time.sleep(0.01)
+            return super().cost(arch)
+
+    journal = new_journal()
+    _, timings = search(journal, "evolution", evaluator=Slow())
+    assert timings.seconds["evaluate"] >= 0.01 * len(counted)
+    # Those that were scored are not counted again, other forms of them are: they may cost something else.
+    scored = {trial.architecture for trial in journal.trials() if trial.duplicate_of is None}
+    assert len({arch for arch in counted if ToySpace().format(arch) in scored}) == len(scored)
+    assert sum(ToySpace().format(arch) in scored for arch in counted) == len(scored) < len(counted)
 
 
 def test_a_damaged_checkpoint_is_named(new_journal):

@@ -27,13 +27,14 @@ def journal(tmp_path):
 def test_trials_come_back_exactly(journal):
     # 0.1 + 0.2 has no short decimal form; None must not become NaN or 0.
     trials = [trial(0, 0.1 + 0.2), trial(1, None), trial(2, -7.0), trial(2, -7.0).repeated(3, "arch 3", Cost(11, 21))]
+    trials.append(replace(trial(4), cost=None))
     for number, one in enumerate(trials):
         journal.append(one, {"n": number, "big": 2**100})
     assert list(journal.trials()) == trials
-    assert journal.count() == 4
-    assert journal.strategy_state() == {"n": 3, "big": 2**100}
+    assert journal.count() == 5
+    assert journal.strategy_state() == {"n": 4, "big": 2**100}
     assert journal.record() == RECORD
-    assert journal.status_counts() == {"failed": 1, "ok": 3}
+    assert journal.status_counts() == {"failed": 1, "ok": 4}
     assert journal.commonest_reason() == "RuntimeError: no"
 
 
@@ -137,7 +138,7 @@ def test_a_journal_of_another_version_is_refused(journal):
     with sqlite3.connect(journal.path) as db:
         db.execute(f"PRAGMA user_version={journals.SCHEMA_VERSION + 1}")
     db.close()
-    with pytest.raises(InputError, match="journal version 2, this release reads version 1"):
+    with pytest.raises(InputError, match="journal version 3, this release reads version 2"):
         Journal(journal.path)
 
 

@@ -74,6 +74,17 @@ def test_the_budget_may_grow_but_not_fall_below_what_is_there(folder):
         opened(folder, replace(CONFIG, budget=2))
 
 
+def test_a_run_without_any_trial_is_begun_anew(tmp_path):
+    with opened(tmp_path, resume=False):
+        pass
+    config, environment = replace(CONFIG, seed=4), {**ENVIRONMENT, "batch_sha256": "fedcba9876543210"}
+    with opened(tmp_path, config, environment, resume=False) as study:
+        assert study.resumed == 0
+        assert study.notes == []
+        assert study.journal.record() == {"config": config.saved(), "environment": environment}
+    assert "seed: 4" in (tmp_path / "config.yaml").read_text()
+
+
 def test_another_environment_is_noted(folder):
     with opened(folder, environment={**ENVIRONMENT, "torch": "2.15"}) as study:
         assert study.notes == ["torch was 2.14 and is 2.15 now"]
@@ -137,7 +148,7 @@ def test_without_any_score_there_is_no_best(tmp_path):
 def test_a_path_that_cannot_be_a_folder_gets_one_sentence(tmp_path):
     (tmp_path / "file").write_text("mine")
     for path in (tmp_path / "file", tmp_path / "file" / "below"):
-        with pytest.raises(WrcorError, match=f"cannot write {path}: "):
+        with pytest.raises(InputError, match=f"{tmp_path / 'file'} is not a folder: choose another --out"):
             opened(path)
     assert (tmp_path / "file").read_text() == "mine"
 
@@ -175,6 +186,39 @@ def test_a_full_disk_loses_no_finished_trial(small_disk):
         assert study.journal.strategy_state() == {"n": done - 1}
         study.journal.append(trial(done), {})
         study.export()
+
+
+def test_a_disk_that_is_full_from_the_start_holds_no_journal(tmp_path, monkeypatch):
+    def full(path, content):
+        raise WrcorError(f"cannot write {path}: No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("wrcor_ext.search.study.write_atomically", full)
+        with pytest.raises(WrcorError, match="No space left"):
+            opened(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == [".lock"]
+    with opened(tmp_path, resume=False) as study:
+        study.journal.append(trial(0), {})
+
+
+def test_what_could_not_be_counted_is_exported_as_nothing(tmp_path):
+    with opened(tmp_path) as study:
+        study.journal.append(replace(trial(0), cost=None), {})
+        study.export()
+    assert json.loads((tmp_path / "best.json").read_text())["cost"] is None
+    assert parquet.read_table(tmp_path / "trials.parquet")["flops"].to_pylist() == [None]
+    assert "Score against FLOPs" not in (tmp_path / "report.html").read_text()
+
+
+def test_the_report_leaves_out_what_the_space_decides_by_itself(tmp_path):
+    config = replace(CONFIG, stem_width=8)
+    with opened(tmp_path, config) as study:
+        study.export()
+    page = (tmp_path / "report.html").read_text()
+    assert "<th>stem_width</th><td>8</td>" in page
+    assert "<th>data_root</th><td>none</td>" in page
+    for name in ("cells_per_stage", "stacks", "resolution", "batch_norm"):
+        assert name not in page
 
 
 def test_a_read_only_disk_gets_one_sentence(small_disk):

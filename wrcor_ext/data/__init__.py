@@ -9,7 +9,7 @@ from __future__ import annotations
 # Importing a source's module registers it.
 from wrcor_ext.data import cifar, folder, noise, npz, photos  # noqa: F401
 from wrcor_ext.data.batch import Batch
-from wrcor_ext.data.loading import load
+from wrcor_ext.data.loading import MAX_IMAGE_SIZE, load
 from wrcor_ext.data.registry import Source, sources
 
-__all__ = ["Batch", "Source", "load", "sources"]
+__all__ = ["MAX_IMAGE_SIZE", "Batch", "Source", "load", "sources"]

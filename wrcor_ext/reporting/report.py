@@ -21,8 +21,8 @@ class Candidate:
         architecture: as text.
         status: `"ok"`, `"degenerate"` or `"failed"`.
         scores: value by proxy name, the objective first; None where there is none.
-        flops: multiply-adds of one image.
-        params: number of parameters.
+        flops: multiply-adds of one image; None where they cannot be counted.
+        params: number of parameters, likewise.
         seconds: wall time of its evaluation.
         seen_before: whether its scores were taken over from an isomorphic candidate.
     """
@@ -31,8 +31,8 @@ class Candidate:
     architecture: str
     status: str
     scores: Mapping[str, float | None]
-    flops: int
-    params: int
+    flops: int | None
+    params: int | None
     seconds: float
     seen_before: bool = False
 
@@ -91,17 +91,21 @@ class Report:
         if not self.best:
             return "<p>No candidate has a score.</p>"
         proxies = list(self.best[0].scores)
-        head = ["", *proxies, "FLOPs", "parameters", "trial", "architecture"]
+        head = ["rank", *proxies, "FLOPs", "parameters", "trial", "architecture"]
         rows = []
         for rank, candidate in enumerate(self.best, start=1):
             values = [numbers.score(candidate.scores[name]) for name in proxies]
             values += [numbers.short(candidate.flops), numbers.short(candidate.params), str(candidate.trial)]
-            cells = "".join(f"<td>{escape(value)}</td>" for value in (str(rank), *values))
-            rows.append(f"<tr>{cells}<td><code>{escape(candidate.architecture)}</code></td></tr>")
+            # The names once more, for narrow windows: there a row becomes a block, and the head is not shown.
+            cells = "".join(
+                f'<td data-name="{escape(name)}">{escape(value)}</td>'
+                for name, value in zip(head, (str(rank), *values), strict=False)
+            )
+            rows.append(f'<tr>{cells}<td class="text"><code>{escape(candidate.architecture)}</code></td></tr>')
         heading = "".join(f"<th>{escape(name)}</th>" for name in head)
         return (
-            f'<section><h2>Best {len(rows)}</h2><div class="scroll"><table class="numbers"><thead><tr>{heading}</tr>'
-            f"</thead><tbody>{''.join(rows)}</tbody></table></div></section>"
+            f'<section><h2>Best {len(rows)}</h2><table class="numbers"><thead><tr>{heading}</tr>'
+            f"</thead><tbody>{''.join(rows)}</tbody></table></section>"
         )
 
     def _charts(self) -> str:
@@ -119,18 +123,20 @@ class Report:
             steps=_best_so_far(scored, score_axis.low),
         )
         figures = [f"<figure><figcaption>Best so far</figcaption>{over_time}</figure>"]
-        against_cost = chart(
-            Axis.over([c.flops for c, _ in scored], "FLOPs"),
-            score_axis,
-            title=f"{self.objective} against FLOPs, the best five marked",
-            dots=[(c.flops, value) for c, value in scored],
-            marks=[
-                Mark(c.flops, c.objective, f"trial {c.trial}: {numbers.score(c.objective)}")
-                for c in self.best
-                if c.objective is not None
-            ],
-        )
-        figures.append(f"<figure><figcaption>Score against FLOPs</figcaption>{against_cost}</figure>")
+        counted = [(c.flops, value) for c, value in scored if c.flops is not None]
+        if counted:
+            against_cost = chart(
+                Axis.over([flops for flops, _ in counted], "FLOPs"),
+                score_axis,
+                title=f"{self.objective} against FLOPs, the best five marked",
+                dots=counted,
+                marks=[
+                    Mark(c.flops, c.objective, f"trial {c.trial}: {numbers.score(c.objective)}")
+                    for c in self.best
+                    if c.objective is not None and c.flops is not None
+                ],
+            )
+            figures.append(f"<figure><figcaption>Score against FLOPs</figcaption>{against_cost}</figure>")
         return f'<section class="charts">{"".join(figures)}</section>{note}'
 
     def _cell(self) -> str:

@@ -25,11 +25,23 @@ dd { margin: 0; font-size: 1.3rem; font-weight: 600; font-variant-numeric: tabul
 .charts, .facts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 400px), 1fr)); gap: 16px;
   align-items: start; }
 .charts figure { margin: 0; }
-.scroll { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; font-size: .92rem; font-variant-numeric: tabular-nums; }
 th, td { text-align: left; vertical-align: top; padding: 6px 12px 6px 0; border-top: 1px solid var(--line); }
 th { color: var(--soft); font-weight: 500; }
-.numbers th, .numbers td { white-space: nowrap; }
+.numbers td { white-space: nowrap; }
+.numbers th { overflow-wrap: anywhere; }
+.numbers .text { white-space: normal; overflow-wrap: anywhere; min-width: 240px; }
+@media (max-width: 720px) {
+  .numbers, .numbers tbody { display: block; }
+  .numbers thead { display: none; }
+  .numbers tr { display: grid; grid-template-columns: repeat(auto-fill, minmax(88px, 1fr)); padding: 8px 0;
+    border-top: 1px solid var(--line); }
+  .numbers tr:first-child { border-top: 0; padding-top: 0; }
+  .numbers td { border-top: 0; padding: 3px 12px 3px 0; }
+  .numbers td::before { content: attr(data-name); display: block; color: var(--soft); font-size: .8rem;
+    white-space: normal; overflow-wrap: anywhere; }
+  .numbers .text { grid-column: 1 / -1; min-width: 0; }
+}
 .numbers thead th, .facts tr:first-child > * { border-top: 0; }
 .facts td { overflow-wrap: anywhere; }
 .facts th { width: 40%; }

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import shlex
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from rich.console import Console
 
 from wrcor_ext import cli, data, spaces, strategies
 from wrcor_ext.errors import WrcorError
+from wrcor_ext.ops.native import check_required
 from wrcor_ext.options import add_flags, from_words
 from wrcor_ext.reporting import consoles
 from wrcor_ext.search import config as configs
@@ -30,9 +30,6 @@ from wrcor_ext.strategies import Strategy
 
 COMMAND = "python -m wrcor_ext.search"
 
-# What shapes the network rather than the search; a space that does not take one refuses it.
-SPACE_OPTIONS = ("stem_width", "cells_per_stage", "batch_norm", "stacks", "cells_per_stack", "resolution")
-
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs a search.
@@ -43,15 +40,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         The exit code: 0 when the budget is spent, 2 after an error that is the caller's to mend, 130 after Ctrl-C.
     """
-    try:
-        return cli.run(_search, argv)
-    except KeyboardInterrupt:
-        print("stopped before the search began", file=sys.stderr)
-        return 130
+    return cli.run(_search, argv)
 
 
 def _search(argv: Sequence[str]) -> int:
     config, folder = configuration(argv)
+    check_required()
     if config.threads is not None:
         torch.set_num_threads(config.threads)
     space = _space(config)
@@ -164,7 +158,7 @@ def _options(config: SearchConfig, names: Sequence[str]) -> dict[str, Any]:
 
 
 def _space(config: SearchConfig) -> Space[Any]:
-    given = {name: getattr(config, name) for name in SPACE_OPTIONS}
+    given = {name: getattr(config, name) for name in configs.NETWORK_OPTIONS}
     given = {name: value for name, value in given.items() if value != getattr(configs.DEFAULTS, name)}
     # Images have a size even where the space does not ask for it; anything else that it does not take is refused.
     if config.image_size is not None and "image_size" in spaces.entry(config.space).options:

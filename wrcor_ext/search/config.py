@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from typing import Any
 
 import yaml
 
+from wrcor_ext import data, spaces, strategies
 from wrcor_ext import options as kinds
-from wrcor_ext import spaces, strategies
 from wrcor_ext.errors import InputError
-from wrcor_ext.options import checked, option, options_of
+from wrcor_ext.options import Kind, checked, option, options_of
 from wrcor_ext.scoring_options import ScoringOptions
 
-_OWN = kinds.optional(kinds.whole(1), "the space's own")
+# What shapes the network rather than the search; a space that does not take one refuses it.
+NETWORK_OPTIONS = ("stem_width", "cells_per_stage", "batch_norm", "stacks", "cells_per_stack", "resolution")
+
+
+def _own(maximum: int) -> Kind:
+    """The space's own unless given. The maxima are far beyond what can be scored, and keep costs within 64 bits."""
+    return kinds.optional(kinds.whole(1, maximum), "the space's own")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,21 +33,27 @@ class SearchConfig(ScoringOptions):
     """
 
     space: str = option(
-        "nasbench201", "search space", kinds.choice(spaces.names(), lambda name: spaces.entry(name).name)
+        "nasbench201",
+        "search space",
+        kinds.choice(
+            spaces.names(), lambda name: spaces.entry(name).name, others="your own as package.module:attribute"
+        ),
     )
-    stem_width: int | None = option(None, "channels C of the network's first stage", _OWN)
-    cells_per_stage: int | None = option(None, "cells N in each of the network's stages", _OWN)
-    stacks: int | None = option(None, "stacks of cells in the network", _OWN)
-    cells_per_stack: int | None = option(None, "cells in each stack of the network", _OWN)
-    resolution: int | None = option(None, "the one input resolution that candidates have, in pixels", _OWN)
+    stem_width: int | None = option(None, "channels C of the network's first stage", _own(2048))
+    cells_per_stage: int | None = option(None, "cells N in each of the network's stages", _own(100))
+    stacks: int | None = option(None, "stacks of cells in the network", _own(10))
+    cells_per_stack: int | None = option(None, "cells in each stack of the network", _own(100))
+    resolution: int | None = option(
+        None, "the one input resolution that candidates have, in pixels", _own(data.MAX_IMAGE_SIZE)
+    )
     batch_norm: bool = option(True, "batch-norm after the network's convolutions", kinds.switch())
     strategy: str = option(
         "evolution",
         "how candidates are proposed",
         kinds.choice(strategies.names(), lambda name: strategies.get(name).name),
     )
-    population_size: int = option(64, "evolution: candidates alive at once", kinds.whole(1))
-    tournament_size: int = option(10, "evolution: draws per tournament, whose best is mutated", kinds.whole(1))
+    population_size: int = option(64, "evolution: candidates alive at once", kinds.whole(1, 10**6))
+    tournament_size: int = option(10, "evolution: draws per tournament, whose best is mutated", kinds.whole(1, 10**6))
     budget: int = option(128, "number of trials, those of the resumed run included", kinds.whole(1), role="adjustable")
     out: str | None = option(
         None,
@@ -110,10 +122,12 @@ def from_yaml(path: str | os.PathLike[str]) -> dict[str, Any]:
     """
     try:
         with open(path, encoding="utf-8") as file:
-            values = yaml.safe_load(file)
+            values = _SafeLoader(file).get_single_data()
     except OSError as error:
         raise InputError(f"cannot read configuration {os.fspath(path)!r}: {error.strerror}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except InputError:
+        raise
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: no UTF-8, or the 31st of February
         raise InputError(f"{os.fspath(path)} is not valid YAML: {_one_line(error)}") from error
     if values is None:
         return {}
@@ -131,6 +145,20 @@ def to_yaml(config: SearchConfig) -> str:
         lines.append(f"# {OPTIONS[name].help}: {OPTIONS[name].kind.expected}")
         lines.append(yaml.safe_dump({name: value}, allow_unicode=True).rstrip())
     return "\n".join(lines) + "\n"
+
+
+class _SafeLoader(yaml.SafeLoader):
+    """PyYAML's safe loader takes the last value of a key that is given twice; here that is an error."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        seen = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode):
+                if key.value in seen:
+                    mark = key.start_mark
+                    raise InputError(f"{mark.name}: {key.value!r} is given twice, again in line {mark.line + 1}")
+                seen.add(key.value)
+        return super().construct_mapping(node, deep)
 
 
 def _one_line(error: Exception) -> str:

@@ -57,13 +57,13 @@ def run(
         with timings.phase("ask"):
             (arch,) = strategy.ask(1)
             architecture, key = space.format(arch), space.key(arch)
-            cost = evaluator.cost(arch)
             earlier = journal.scored(key)
-        if earlier is not None:
-            trial = earlier.repeated(number, architecture, cost)
-        else:
-            with timings.phase(EVALUATE):
-                trial = Trial(number, architecture, key, cost, evaluator.evaluate(arch))
+        with timings.phase(EVALUATE):
+            if earlier is None:
+                trial = Trial(number, architecture, key, evaluator.cost(arch), evaluator.evaluate(arch))
+            else:
+                same = earlier.architecture == architecture
+                trial = earlier.repeated(number, architecture, earlier.cost if same else evaluator.cost(arch))
         with timings.phase("tell"):
             strategy.tell([(arch, trial.objective)])
         with timings.phase("journal"):

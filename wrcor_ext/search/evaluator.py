@@ -7,7 +7,7 @@ from collections.abc import Hashable
 from typing import Generic, Protocol, TypeVar
 
 from wrcor_ext.data import Batch
-from wrcor_ext.errors import BackendError, WrcorError, in_words
+from wrcor_ext.errors import BackendError, InputError, in_words
 from wrcor_ext.scoring import score
 from wrcor_ext.search.config import SearchConfig
 from wrcor_ext.search.trial import Evaluation
@@ -20,8 +20,8 @@ A_contra = TypeVar("A_contra", contravariant=True)
 class Evaluator(Protocol[A_contra]):
     """Whatever can evaluate architectures; the same architecture always gets the same answer (but for `seconds`)."""
 
-    def cost(self, arch: A_contra) -> Cost:
-        """FLOPs and parameters of the network that would be evaluated, without building it."""
+    def cost(self, arch: A_contra) -> Cost | None:
+        """FLOPs and parameters of the network that would be evaluated; None where they cannot be counted."""
 
     def evaluate(self, arch: A_contra) -> Evaluation:
         """Scores of one architecture; what goes wrong with it alone is in the answer, not raised."""
@@ -43,9 +43,13 @@ class InProcessEvaluator(Generic[A]):
         self._batch = batch
         self._config = config
 
-    def cost(self, arch: A) -> Cost:
+    def cost(self, arch: A) -> Cost | None:
         """FLOPs and parameters with the batch's classes and image size."""
-        return self._space.cost(arch, num_classes=self._batch.num_classes, image_size=self._batch.images.shape[-1])
+        classes, size = self._batch.num_classes, self._batch.images.shape[-1]
+        try:
+            return self._space.cost(arch, num_classes=classes, image_size=size)
+        except Exception:  # noqa: BLE001  as below; a network that cannot be made or run says so there, with the reason
+            return None
 
     def evaluate(self, arch: A) -> Evaluation:
         """Scores of one architecture."""
@@ -64,11 +68,9 @@ class InProcessEvaluator(Generic[A]):
             )
         except BackendError:
             raise  # The installation is at fault, not the candidate: every further one would fail as well.
-        except (WrcorError, RuntimeError) as error:
-            # A network that torch cannot run (shapes, memory) is this candidate's failure; anything else is a defect
-            # of the program and must be seen.
-            nothing = dict.fromkeys(config.proxies)
-            return Evaluation("failed", nothing, time.perf_counter() - start, in_words(error))
+        except Exception as error:  # noqa: BLE001  a network is foreign code and may raise anything: the search goes on
+            reason = str(error) if isinstance(error, InputError) else in_words(error)
+            return Evaluation("failed", dict.fromkeys(config.proxies), time.perf_counter() - start, reason)
         values = {name: scores[name].value if scores[name].status == "ok" else None for name in config.proxies}
         status = scores[config.proxies[0]].status
         return Evaluation(status, values, time.perf_counter() - start, scores.reason)

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from wrcor_ext.reporting import Candidate, Report
-from wrcor_ext.search.config import SearchConfig
+from wrcor_ext.search.config import DEFAULTS, NETWORK_OPTIONS, SearchConfig
 from wrcor_ext.search.trial import Trial
 
 
@@ -25,8 +25,8 @@ def parquet(trials: Sequence[Trial], proxies: Sequence[str]) -> bytes:
         "key": ([trial.key for trial in trials], pa.string()),
         "status": ([evaluation.status for evaluation in evaluations], pa.string()),
         **{name: ([evaluation.scores.get(name) for evaluation in evaluations], pa.float64()) for name in proxies},
-        "flops": ([trial.cost.flops for trial in trials], pa.int64()),
-        "params": ([trial.cost.params for trial in trials], pa.int64()),
+        "flops": ([trial.flops for trial in trials], pa.int64()),
+        "params": ([trial.params for trial in trials], pa.int64()),
         "seconds": ([evaluation.seconds for evaluation in evaluations], pa.float64()),
         "duplicate_of": ([trial.duplicate_of for trial in trials], pa.int64()),
         "reason": ([evaluation.reason for evaluation in evaluations], pa.string()),
@@ -47,7 +47,7 @@ def trial_facts(trial: Trial) -> dict[str, object]:
     return {
         "architecture": trial.architecture,
         "scores": dict(trial.evaluation.scores),
-        "cost": {"flops": trial.cost.flops, "params": trial.cost.params},
+        "cost": None if trial.cost is None else {"flops": trial.cost.flops, "params": trial.cost.params},
         "trial": trial.trial,
     }
 
@@ -59,7 +59,12 @@ def report(config: SearchConfig, record: Mapping[str, Any], trials: Sequence[Tri
         objective=config.proxies[0],
         candidates=[_candidate(trial) for trial in trials],
         best=[_candidate(trial) for trial in best],
-        configuration=config.saved(),
+        # What the space decides by itself says nothing, and most of these options belong to other spaces.
+        configuration={
+            name: value
+            for name, value in config.saved().items()
+            if not (name in NETWORK_OPTIONS and value == getattr(DEFAULTS, name))
+        },
         environment=record["environment"],
     )
     return page.html().encode()
@@ -72,8 +77,8 @@ def _candidate(trial: Trial) -> Candidate:
         architecture=trial.architecture,
         status=evaluation.status,
         scores=evaluation.scores,
-        flops=trial.cost.flops,
-        params=trial.cost.params,
+        flops=trial.flops,
+        params=trial.params,
         seconds=evaluation.seconds,
         seen_before=trial.duplicate_of is not None,
     )

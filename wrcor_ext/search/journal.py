@@ -23,13 +23,13 @@ from wrcor_ext.search.trial import Evaluation, Trial
 from wrcor_ext.spaces import Cost
 
 APPLICATION_ID = 0x5743524F  # "WCRO": tells a search journal from any other SQLite file
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 _SCHEMA = (
     "CREATE TABLE record (name TEXT PRIMARY KEY, value TEXT NOT NULL)",
     """CREATE TABLE trials (
         trial INTEGER PRIMARY KEY, architecture TEXT NOT NULL, key TEXT NOT NULL, status TEXT NOT NULL, reason TEXT,
-        objective REAL, scores TEXT NOT NULL, flops INTEGER NOT NULL, params INTEGER NOT NULL,
+        objective REAL, scores TEXT NOT NULL, flops INTEGER, params INTEGER,
         duplicate_of INTEGER, seconds REAL NOT NULL
     )""",
     # Only trials that were scored themselves: what a duplicate looks for.
@@ -103,8 +103,7 @@ class Journal:
         evaluation = trial.evaluation
         row = (
             trial.trial, trial.architecture, trial.key, evaluation.status, evaluation.reason, trial.objective,
-            json.dumps(dict(evaluation.scores)), trial.cost.flops, trial.cost.params, trial.duplicate_of,
-            evaluation.seconds,
+            json.dumps(dict(evaluation.scores)), trial.flops, trial.params, trial.duplicate_of, evaluation.seconds,
         )  # fmt: skip
         with self._transaction():
             self._db.execute("INSERT INTO trials VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
@@ -169,7 +168,8 @@ class Journal:
             for row in self._db.execute(f"SELECT {_COLUMNS} FROM trials {clause}", values):
                 number, architecture, key, status, reason, scores, flops, params, duplicate_of, seconds = row
                 evaluation = Evaluation(status, json.loads(scores), seconds, reason)
-                yield Trial(number, architecture, key, Cost(flops, params), evaluation, duplicate_of)
+                cost = None if flops is None else Cost(flops, params)
+                yield Trial(number, architecture, key, cost, evaluation, duplicate_of)
 
 
 def read_record(path: Path) -> dict[str, Any] | None:

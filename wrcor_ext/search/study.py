@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
@@ -24,7 +25,7 @@ class Study:
     only with the same configuration and the same images; the budget may grow.
 
     Args:
-        folder: of the run; created with its parents if it is not there.
+        folder: of the run; created with its parents if it is not there. A run without any trial is begun anew.
         config: of the run.
         environment: from `environment(batch)`.
         resume: whether an existing run is gone on with.
@@ -47,10 +48,10 @@ class Study:
         self.folder = folder
         self.config = config
         self.notes: list[str] = []
-        with storage_errors(folder):
-            folder.mkdir(parents=True, exist_ok=True)
+        _make(folder)
         _refuse_other_files(folder)
         self._lock = FolderLock(folder)
+        began = not (folder / JOURNAL).exists()
         try:
             self.journal = Journal(folder / JOURNAL)
             try:
@@ -59,12 +60,17 @@ class Study:
                 self.journal.close()
                 raise
         except BaseException:
+            if began:  # Nothing is in it yet: a full disk may have left a part.
+                _remove_journal(folder)
             self._lock.close()
             raise
 
     def _begin_or_resume(self, environment: Mapping[str, object], resume: bool) -> None:
         if self.journal.is_new:
             self.journal.create({"config": self.config.saved(), "environment": dict(environment)})
+        elif not self.journal.count():  # Stopped or refused before its first trial: there is nothing to keep.
+            self.journal.update_record("config", self.config.saved())
+            self.journal.update_record("environment", dict(environment))
         else:
             self._check_same_run(environment, resume)
             self.journal.update_record("config", self.config.saved())
@@ -140,6 +146,20 @@ def recorded_config(folder: Path) -> dict[str, object] | None:
     """The options of the run in `folder`, or None if there is none."""
     record = read_record(folder / JOURNAL)
     return None if record is None else record.get("config")
+
+
+def _make(folder: Path) -> None:
+    for path in (folder, *folder.parents):
+        if path.exists() and not path.is_dir():
+            raise InputError(f"{path} is not a folder: choose another --out")
+    with storage_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+
+
+def _remove_journal(folder: Path) -> None:
+    for ending in ("", "-wal", "-shm", "-journal"):
+        with suppress(OSError):
+            (folder / f"{JOURNAL}{ending}").unlink(missing_ok=True)
 
 
 def _refuse_other_files(folder: Path) -> None:

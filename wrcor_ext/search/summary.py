@@ -43,7 +43,7 @@ def _table(best: Sequence[Trial], proxies: Sequence[str]) -> Table:
     table.add_column("architecture", overflow="fold")
     for rank, trial in enumerate(best, start=1):
         values = [numbers.score(trial.evaluation.scores[name]) for name in proxies]
-        cost = (numbers.short(trial.cost.flops), numbers.short(trial.cost.params))
+        cost = (numbers.short(trial.flops), numbers.short(trial.params))
         table.add_row(str(rank), str(trial.trial), *values, *cost, trial.architecture)
     return table
 

@@ -34,8 +34,8 @@ class Trial:
         trial: number, from 0.
         architecture: as text, the form that `Space.parse` reads.
         key: canonical form; isomorphic architectures share it.
-        cost: FLOPs and parameters. Isomorphic architectures may differ in it: a part that does not reach the output
-            costs all the same.
+        cost: FLOPs and parameters, None where they cannot be counted. Isomorphic architectures may differ in it: a part
+            that does not reach the output costs all the same.
         evaluation: what the evaluator said; for a duplicate, what it said of the earlier trial.
         duplicate_of: the trial that this one is isomorphic to and takes its scores from; None if it was scored itself.
     """
@@ -43,7 +43,7 @@ class Trial:
     trial: int
     architecture: str
     key: str
-    cost: Cost
+    cost: Cost | None
     evaluation: Evaluation
     duplicate_of: int | None = None
 
@@ -52,7 +52,17 @@ class Trial:
         """The score to rank by: the first proxy's value, None unless ok."""
         return next(iter(self.evaluation.scores.values()), None) if self.evaluation.status == "ok" else None
 
-    def repeated(self, trial: int, architecture: str, cost: Cost) -> Trial:
+    @property
+    def flops(self) -> int | None:
+        """Multiply-adds of one image, if they can be counted."""
+        return None if self.cost is None else self.cost.flops
+
+    @property
+    def params(self) -> int | None:
+        """Number of parameters, if they can be counted."""
+        return None if self.cost is None else self.cost.params
+
+    def repeated(self, trial: int, architecture: str, cost: Cost | None) -> Trial:
         """The trial of an architecture that is isomorphic to this one's: same scores, in no time."""
         evaluation = replace(self.evaluation, seconds=0.0)
         return Trial(trial, architecture, self.key, cost, evaluation, duplicate_of=self.trial)
