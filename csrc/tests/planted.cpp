@@ -70,6 +70,13 @@ __global__ void blocks_race_after_barrier(float* out) {
   if (threadIdx.x == blockIdx.x + 7) out[kBug ? 0 : blockIdx.x] = static_cast<float>(blockIdx.x);
 }
 
+// Only blocks that are four apart collide: in the usual order they run on the same fibers.
+template <bool kBug>
+__global__ void distant_blocks_race(float* out) {
+  __syncthreads();
+  if (threadIdx.x == blockIdx.x + 7) out[kBug ? blockIdx.x % 4 : blockIdx.x] = static_cast<float>(blockIdx.x);
+}
+
 // A row of the wrong length: one element behind the array.
 template <bool kBug>
 __global__ void shared_overrun(float* out) {
@@ -141,13 +148,14 @@ struct Plant {
   Plant { #name, name<true>, name<false> }
 
 const Plant plants[] = {
-    PLANT(missing_barrier), PLANT(buffer_reused),     PLANT(warp_without_barrier), PLANT(blocks_race),
-    PLANT(shared_overrun),  PLANT(dynamic_overrun),   PLANT(uninitialised),        PLANT(blocks_race_after_barrier),
-    PLANT(misaligned_load), PLANT(divergent_barrier), PLANT(divergent_shuffle),    PLANT(device_overrun),
+    PLANT(missing_barrier),     PLANT(buffer_reused),     PLANT(warp_without_barrier), PLANT(blocks_race),
+    PLANT(shared_overrun),      PLANT(dynamic_overrun),   PLANT(uninitialised),        PLANT(blocks_race_after_barrier),
+    PLANT(misaligned_load),     PLANT(divergent_barrier), PLANT(divergent_shuffle),    PLANT(device_overrun),
+    PLANT(distant_blocks_race),
 };
 
 void run(void (*kernel)(float*)) {
-  constexpr int kBlocks = 4;
+  constexpr int kBlocks = 8;
   std::vector<float> out(kBlocks * kThreads);
   WRCOR_LAUNCH(kernel, kBlocks, kThreads, kThreads * sizeof(float), nullptr, out.data());
   double sum = 0;
