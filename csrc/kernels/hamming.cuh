@@ -64,6 +64,8 @@ __global__ void __launch_bounds__(PackTraits::kThreads)
 template <int kTileRows>
 struct CountTraits {
   static constexpr int kThreads = 256;
+  // 8 x 8 pairs have 64 sums and nine loads of 16 bytes in flight: more than 128 registers.
+  static constexpr int kMinBlocks = kTileRows == 8 ? 1 : 2;
   // 4: at N = 64 the triangle has 136 blocks, one per multiprocessor of an H100. 8: above, half the reads per pair.
   static constexpr int kTile = kTileRows;
   static constexpr int kPairs = kTile * kTile;
@@ -76,9 +78,27 @@ struct CountTraits {
 // From here on reads from the second-level cache cost more than idle multiprocessors.
 constexpr i64 kWideTileRows = 128;
 
+// Adds kCount sums over the lanes of a warp: in each step a lane drops half of them, and lane l is left with kOwn sums
+// from l / kShare * kOwn on, kOwn and kShare as in CountTraits.
+template <int kCount, int kDistance>
+__device__ inline void add_over_lanes(u32* sums, int lane) {
+  constexpr int kHalf = kCount > 1 ? kCount / 2 : 0;
+  if constexpr (kHalf == 0) {
+    sums[0] += __shfl_xor_sync(0xffffffffu, sums[0], kDistance);
+  } else {
+    const bool upper = (lane & kDistance) != 0;
+#pragma unroll
+    for (int e = 0; e < kHalf; ++e) {
+      const u32 received = __shfl_xor_sync(0xffffffffu, upper ? sums[e] : sums[e + kHalf], kDistance);
+      sums[e] = (upper ? sums[e + kHalf] : sums[e]) + received;
+    }
+  }
+  if constexpr (kDistance > 1) add_over_lanes<(kHalf > 0 ? kHalf : 1), kDistance / 2>(sums, lane);
+}
+
 // k [rows, rows] += weight * (features - unequal), counts += (1, 0); or counts += (0, 1) if a flag is set.
 template <int kTileRows>
-__global__ void __launch_bounds__(CountTraits<kTileRows>::kThreads)
+__global__ void __launch_bounds__(CountTraits<kTileRows>::kThreads, CountTraits<kTileRows>::kMinBlocks)
     sign_count(const u32* bits, i64 words, const i32* not_finite, i32 flags, i32 rows, i64 features, double weight,
                double* k, i64* counts) {
   using Traits = CountTraits<kTileRows>;
@@ -102,6 +122,7 @@ __global__ void __launch_bounds__(CountTraits<kTileRows>::kThreads)
     return reinterpret_cast<const uint4*>(bits + static_cast<i64>(row < rows ? row : rows - 1) * words);
   };
   u32 sums[Traits::kPairs] = {};  // features with unequal signs; of one warp: far below 2^32
+#pragma unroll 1
   for (i64 w = thread; w < words / PackTraits::kWordGroup; w += Traits::kThreads) {
     uint4 left[kTile];
 #pragma unroll
@@ -116,20 +137,8 @@ __global__ void __launch_bounds__(CountTraits<kTileRows>::kThreads)
       }
     }
   }
-  // Sums over the lanes of a warp: in each step a lane drops half of the pairs. Lane l is left with kOwn pairs from
-  // l / kShare * kOwn on.
   const int lane = thread % 32;
-#pragma unroll
-  for (int step = 0; step < 5; ++step) {
-    const int distance = 16 >> step, half = Traits::kPairs >> (step + 1);
-    const bool upper = (lane & distance) != 0;
-    if (half == 0) sums[0] += __shfl_xor_sync(0xffffffffu, sums[0], distance);
-#pragma unroll
-    for (int e = 0; e < half; ++e) {
-      const u32 received = __shfl_xor_sync(0xffffffffu, upper ? sums[e] : sums[e + half], distance);
-      sums[e] = (upper ? sums[e + half] : sums[e]) + received;
-    }
-  }
+  add_over_lanes<Traits::kPairs, 16>(sums, lane);
   if (lane % Traits::kShare == 0) {
 #pragma unroll
     for (int e = 0; e < Traits::kOwn; ++e) {

@@ -1,0 +1,171 @@
+"""What nvcc makes of the CUDA kernels (spills, registers, shared memory, occupancy); what the library asks of torch.
+
+No GPU is needed. Compiler output is kept in `build/cuda-checks` by the contents of the sources: a second run is quick.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import re
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from helpers import emulator
+from helpers.commands import run_ok
+
+from wrcor_ext.ops import native
+
+ROOT = Path(__file__).resolve().parents[2]
+HERE = Path(__file__).resolve().parent
+CACHE = ROOT / "build" / "cuda-checks"
+NVCC = shutil.which("nvcc")
+
+needs_nvcc = pytest.mark.skipif(NVCC is None, reason="no nvcc")
+needs_library = pytest.mark.skipif(
+    not native.CUDA_LIBRARY.is_file() or shutil.which("nm") is None, reason="no _C_cuda.so, or no nm"
+)
+
+# The first and the newest architecture and that of the card that the kernels are tuned for; the others take as long.
+ARCHITECTURES = [
+    "75", "90", "120",
+    *(pytest.param(name, marks=pytest.mark.slow) for name in ("80", "86", "89", "100")),
+]  # fmt: skip
+
+# Kernels, with the threads of a block and the most registers that leave room for the blocks of `MIN_BLOCKS`.
+LIMITS = {
+    "correlation_slices": 128,
+    "correlation_merge": 128,
+    "sign_pack": 64,
+    "sign_count": 255,
+    "slogdet_shared": 64,
+    "slogdet_blocked": 128,
+}
+KERNELS = 15 + 2 + 4 + 2 + 2  # slices: 4 panels for each of 3 types and 3 for float64; merge and count: 2 each
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """One line of ptxas."""
+
+    name: str
+    symbol: str
+    registers: int
+    shared: int
+    stack: int
+    spilled: int
+
+
+@functools.cache
+def compiled(architecture: str) -> tuple[Kernel, ...]:
+    """What ptxas says about every kernel for an architecture."""
+    assert NVCC is not None
+    sources = sorted([*(ROOT / "csrc" / "kernels").glob("*.cuh"), *(ROOT / "csrc" / "cuda").glob("*.cuh")])
+    digest = hashlib.sha256(run_ok(NVCC, "--version", cwd=HERE).encode() + architecture.encode())
+    for source in [*sources, HERE / "kernels.cu"]:
+        digest.update(source.read_bytes())
+    kept = CACHE / f"{architecture}-{digest.hexdigest()[:16]}.txt"
+    if not kept.exists():
+        CACHE.mkdir(parents=True, exist_ok=True)
+        command = [NVCC, "-std=c++17", "-O3", f"-arch=sm_{architecture}", "-Xptxas=-v", "-I", ROOT / "csrc", "-cubin"]
+        done = subprocess.run(
+            [*command, "-o", kept.with_suffix(".cubin"), HERE / "kernels.cu"],
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        for old in CACHE.glob(f"{architecture}-*.txt"):
+            old.unlink()
+        kept.write_text(done.stderr)
+    kernels = []
+    for part in kept.read_text().split("Compiling entry function")[1:]:
+        symbol = re.findall(r"'(\S+)'", part)[0]
+        name = next(name for name in LIMITS if name in symbol)
+        stack, stores, loads = map(
+            int, re.findall(r"(\d+) bytes stack frame, (\d+) bytes spill stores, (\d+) bytes spill loads", part)[0]
+        )
+        shared = re.findall(r"(\d+) bytes smem", part)
+        registers = int(re.findall(r"Used (\d+) registers", part)[0])
+        kernels.append(Kernel(name, symbol, registers, int(shared[0]) if shared else 0, stack, stores + loads))
+    return tuple(kernels)
+
+
+@needs_nvcc
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_registers_and_shared_memory(architecture):
+    kernels = compiled(architecture)
+    assert len(kernels) == KERNELS
+    for kernel in kernels:
+        assert kernel.spilled == 0, kernel
+        assert kernel.stack == 0, kernel
+        assert kernel.registers <= LIMITS[kernel.name], kernel
+        assert kernel.shared <= 48 * 1024, kernel  # what every block may use on every device, without asking
+
+
+@functools.cache
+def occupancy_program() -> Path:
+    CACHE.mkdir(parents=True, exist_ok=True)
+    program = CACHE / "occupancy"
+    includes = [f"-I{folder}" for folder in emulator.cuda_include()]
+    run_ok("g++", "-std=c++17", *includes, "-o", program, HERE / "occupancy.cpp", cwd=HERE)
+    return program
+
+
+def blocks_on_h100(threads: int, kernel: Kernel, dynamic: int = 0) -> int:
+    line = f"{threads} {kernel.registers} {kernel.shared} {dynamic}\n"
+    done = subprocess.run([occupancy_program()], input=line, capture_output=True, text=True, check=True)
+    return int(done.stdout)
+
+
+@needs_nvcc
+@pytest.mark.skipif(shutil.which("g++") is None, reason="no g++")
+def test_occupancy_on_h100():
+    # docs/cuda.md counts on these.
+    for kernel in compiled("90"):
+        if kernel.name == "correlation_slices":
+            # Panels of 16 rows have blocks of 128 threads: Li16 in the mangled name.
+            small = "Li16E" in kernel.symbol
+            assert blocks_on_h100(128 if small else 256, kernel) == (4 if small else 2), kernel
+        elif kernel.name == "correlation_merge":
+            assert blocks_on_h100(256, kernel) >= 2, kernel
+        elif kernel.name == "sign_pack":
+            assert blocks_on_h100(256, kernel) >= 6, kernel
+        elif kernel.name == "sign_count":
+            assert blocks_on_h100(256, kernel) >= (1 if "ILi8E" in kernel.symbol else 2), kernel
+        elif kernel.name == "slogdet_shared":
+            assert [blocks_on_h100(256, kernel, (n * (n | 1) + 2 * n) * 8) for n in (32, 64, 128, 168)] == [6, 6, 1, 1]
+        else:
+            assert blocks_on_h100(256, kernel) >= 2, kernel
+
+
+# Functions of torch that the library may need: all of them are in torch 2.10 and stay by its stable ABI.
+STABLE_SYMBOLS = re.compile(
+    r"aoti_torch_(abi_version|(create|delete)_device_guard|delete_(library|tensor)_object|new_tensor_handle"
+    r"|device_type_\w+|dtype_\w+|layout_\w+|memory_format_\w+|get_current_cuda_stream|is_contiguous"
+    r"|get_(device_index|device_type|dim|dtype|numel|sizes?|strides?)|library_init_impl)"
+    r"|torch_(call_dispatcher|library_impl|get_(const|mutable)_data_ptr|delete_list|list_push_back|new_list_reserve_size)"
+)
+
+
+def symbols(*options: str) -> list[str]:
+    lines = run_ok("nm", "-D", *options, native.CUDA_LIBRARY, cwd=HERE).splitlines()
+    return [line.split()[-1].partition("@")[0] for line in lines]
+
+
+@needs_library
+def test_library_needs_only_the_stable_abi():
+    undefined = symbols("--undefined-only")
+    of_torch = [name for name in undefined if "torch" in name or "c10" in name or name.startswith("_ZN2at")]
+    assert "aoti_torch_get_current_cuda_stream" in of_torch
+    assert [name for name in of_torch if not STABLE_SYMBOLS.fullmatch(name)] == []
+    # CUDA's runtime is inside: torch's may be of another version.
+    assert [name for name in undefined if re.match(r"_*cuda", name)] == []
+
+
+@needs_library
+def test_library_exports_nothing_of_its_own():
+    # What remains are weak copies of the C++ library's templates, as the compiler makes them of its headers.
+    library = re.compile(r"_Z(Z|T[IVS])?(NK?)?S[a-z0-9]")
+    assert [name for name in symbols("--defined-only") if not library.match(name)] == []
