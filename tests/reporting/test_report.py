@@ -12,7 +12,7 @@ import pytest
 from wrcor_ext.reporting import Candidate, Report, cell, svg
 
 CELL = "|nor_conv_3x3~0|+|none~0|skip_connect~1|+|avg_pool_3x3~0|nor_conv_1x1~1|none~2|"
-VOID = {"meta", "br", "hr", "img", "link", "input"}
+VOID = {"wbr", "meta", "br", "hr", "img", "link", "input"}
 
 
 class Strict(HTMLParser):
@@ -101,7 +101,13 @@ def test_it_needs_nothing_from_elsewhere_and_runs_nothing():
 def test_it_follows_the_readers_light_or_dark_and_fits_a_phone():
     html = report([candidate(0, 10.0)])
     assert "prefers-color-scheme: dark" in html
-    assert ("meta", {"name": "viewport", "content": "width=device-width, initial-scale=1"}) in parsed(html).tags
+    tags = parsed(html).tags
+    assert ("meta", {"name": "viewport", "content": "width=device-width, initial-scale=1"}) in tags
+    # The table of the best is never wider than the window: long architectures wrap, and names stand beside numbers.
+    names = [attrs["data-name"] for tag, attrs in tags if tag == "td" and "data-name" in attrs]
+    assert names == ["rank", "wrcor", "naswot", "FLOPs", "parameters", "trial"]
+    assert f'<td class="text"><code>{CELL}</code></td>' in html
+    assert "overflow-x" not in html
 
 
 def test_all_text_is_escaped():

@@ -102,7 +102,7 @@ class Report:
                 for name, value in zip(head, (str(rank), *values), strict=False)
             )
             rows.append(f'<tr>{cells}<td class="text"><code>{escape(candidate.architecture)}</code></td></tr>')
-        heading = "".join(f"<th>{escape(name)}</th>" for name in head)
+        heading = "".join(f"<th>{escape(name).replace('_', '_<wbr>')}</th>" for name in head)  # may break there
         return (
             f'<section><h2>Best {len(rows)}</h2><table class="numbers"><thead><tr>{heading}</tr>'
             f"</thead><tbody>{''.join(rows)}</tbody></table></section>"

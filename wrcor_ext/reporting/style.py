@@ -29,7 +29,6 @@ table { border-collapse: collapse; width: 100%; font-size: .92rem; font-variant-
 th, td { text-align: left; vertical-align: top; padding: 6px 12px 6px 0; border-top: 1px solid var(--line); }
 th { color: var(--soft); font-weight: 500; }
 .numbers td { white-space: nowrap; }
-.numbers th { overflow-wrap: anywhere; }
 .numbers .text { white-space: normal; overflow-wrap: anywhere; min-width: 240px; }
 @media (max-width: 720px) {
   .numbers, .numbers tbody { display: block; }
