@@ -116,7 +116,7 @@ struct CorrelationPlan {
   i32 chunks;
 };
 
-constexpr CorrelationPlan correlation_plan(bool is_double, i64 rows, i64 features) {
+__host__ __device__ constexpr CorrelationPlan correlation_plan(bool is_double, i64 rows, i64 features) {
   CorrelationPlan plan = {};
   const i32 widest = is_double ? 32 : 64;  // the largest panel whose slice fits 48 KB
   plan.panel_rows = rows <= 16 ? 16 : rows <= 32 ? 32 : widest;
@@ -140,7 +140,8 @@ constexpr CorrelationPlan correlation_plan(bool is_double, i64 rows, i64 feature
 struct CorrelationWorkspace {
   i64 gram, mean, exponent, flags, status, bytes;
 };
-constexpr CorrelationWorkspace correlation_workspace(const CorrelationPlan& plan, bool is_double, i64 chunks) {
+__host__ __device__ constexpr CorrelationWorkspace correlation_workspace(const CorrelationPlan& plan, bool is_double,
+                                                                         i64 chunks) {
   const i64 size = is_double ? 8 : 4;
   const i64 rows = chunks * plan.panels * plan.panel_rows;
   CorrelationWorkspace at = {};

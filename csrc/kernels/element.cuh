@@ -145,6 +145,8 @@ __host__ __device__ inline bool is_finite(C value) {
   return value - value == C(0);
 }
 
+// NVRTC has no INFINITY and no NAN.
+__device__ inline double infinity() { return __longlong_as_double(0x7ff0000000000000ll); }
 __device__ inline double quiet_nan() { return __longlong_as_double(0x7ff8000000000000ll); }
 
 // Exponent of an all-zero row: below every other, so that it never decides a common scale.

@@ -75,7 +75,7 @@ __device__ inline void write_undefined(double* sign, double* logabsdet) {
 __device__ inline void write_singular(double* sign, double* logabsdet) {
   if (threadIdx.x == 0) {
     *sign = 0.0;
-    *logabsdet = -static_cast<double>(INFINITY);
+    *logabsdet = -infinity();
   }
 }
 
