@@ -224,6 +224,35 @@ def test_a_signal_ends_cleanly_and_resuming_goes_on_to_the_same_result(tiny, num
     assert fingerprint("a") == fingerprint("whole")
 
 
+@pytest.mark.parametrize("entry", ["wrcor_ext.search", "wrcor_ext.cli"])
+def test_ctrl_c_while_the_command_is_imported_is_one_line(entry):
+    script = """
+import runpy, sys
+
+class Interrupting:
+    def find_spec(self, name, path=None, target=None):
+        if name == "wrcor_ext.search.config":
+            raise KeyboardInterrupt
+
+import wrcor_ext
+sys.meta_path.insert(0, Interrupting())
+if sys.argv[1] == "wrcor_ext.cli":
+    from wrcor_ext.cli import main
+    sys.exit(main(["search"]))
+sys.argv = sys.argv[1:2]
+runpy.run_module("wrcor_ext.search", run_name="__main__", alter_sys=True)
+"""
+    command = [sys.executable, "-c", script, entry]
+    environ = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False, timeout=120)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "stopped\n")
+
+
+def test_an_unknown_attribute_of_the_package_is_an_attribute_error():
+    with pytest.raises(AttributeError, match=r"module 'wrcor_ext.search' has no attribute 'Studio'"):
+        wrcor_ext.search.Studio  # noqa: B018
+
+
 def test_a_second_process_on_the_folder_is_refused(tiny, capsys):
     options = [*tiny, "--strategy", "random", "--budget", "100000", "--out", "a"]
     process = started(options, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from wrcor_ext.search.cli import main
+from wrcor_ext.cli import main
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(["search", *sys.argv[1:]]))
