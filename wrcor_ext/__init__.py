@@ -6,10 +6,30 @@
 
 from __future__ import annotations
 
+import importlib
+from typing import TYPE_CHECKING
+
 from wrcor_ext.errors import BackendError, InputError, WrcorError
-from wrcor_ext.results import ProxyResult, Scores
-from wrcor_ext.scoring import score
+
+if TYPE_CHECKING:
+    from wrcor_ext.results import ProxyResult, Scores
+    from wrcor_ext.scoring import score
 
 __version__ = "0.1.0"
 
 __all__ = ["BackendError", "InputError", "ProxyResult", "Scores", "WrcorError", "__version__", "score"]
+
+# These bring torch: imported when first used, so that commands can answer `--help` and Ctrl-C before it is there.
+_LATER = {"ProxyResult": "wrcor_ext.results", "Scores": "wrcor_ext.results", "score": "wrcor_ext.scoring"}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value: object = getattr(importlib.import_module(_LATER[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
