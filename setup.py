@@ -133,9 +133,8 @@ def compile_libraries(prefix: Path, cuda: str) -> str:
     return used
 
 
-def compile_what_can_be(prefix: Path) -> str:
+def compile_what_can_be(prefix: Path, cuda: str) -> str:
     """As `compile_libraries`; where nvcc is found but does not work, the other libraries are still built."""
-    cuda = os.environ.get("WRCOR_CUDA") or "auto"
     try:
         return compile_libraries(prefix, cuda)
     except StepFailedError as reason:
@@ -163,6 +162,9 @@ class BuildNative(build_ext):
         choice = os.environ.get("WRCOR_NATIVE", "auto")
         if choice not in ("auto", "0", "1"):
             raise SystemExit(f"WRCOR_NATIVE is {choice!r}: use auto, 0 or 1")
+        cuda = os.environ.get("WRCOR_CUDA") or "auto"
+        if cuda not in ("auto", "0", "1"):
+            raise SystemExit(f"WRCOR_CUDA is {cuda!r}: use auto, 0 or 1")
         # An editable installation is loaded from the source tree, a wheel from the build tree.
         prefix = ROOT if self.inplace else Path(self.build_lib).resolve()
         for library in (LIBRARY, CUDA_LIBRARY, EXTENSION):
@@ -170,10 +172,12 @@ class BuildNative(build_ext):
         try:
             if choice == "0":
                 raise NotBuildableError("switched off")
-            decision = f"compiled ({compile_what_can_be(prefix)})"
+            decision = f"compiled ({compile_what_can_be(prefix, cuda)})"
         except NotBuildableError as reason:
             if choice == "1":
                 raise SystemExit(f"wrcor_ext: WRCOR_NATIVE=1, but no native library can be built: {reason}") from reason
+            if choice == "auto" and cuda == "1":
+                raise SystemExit(f"wrcor_ext: WRCOR_CUDA=1, but the library cannot be built: {reason}") from reason
             decision = f"none: {reason}; the pure-torch reference will answer"
         print(f"wrcor_ext: native library (WRCOR_NATIVE={choice}): {decision}", flush=True)
 
