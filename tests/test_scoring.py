@@ -1,10 +1,9 @@
-"""`wrcor_ext.score`: values against a direct numpy computation, options, restoring the model, bad input."""
+"""`wrcor_ext.score`: values against a direct numpy computation, options, layouts, threads, results."""
 
 from __future__ import annotations
 
 import copy
 import math
-import random
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -14,34 +13,12 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from helpers.small_net import Net, batch
 from torch import Tensor, nn
 
 import wrcor_ext
-from wrcor_ext import InputError, proxies, scoring
+from wrcor_ext import proxies
 from wrcor_ext.proxies import registry
-
-
-class Net(nn.Module):
-    """Three levels of two responses with batch-norm, dropout and a tensor that feeds two activations."""
-
-    def __init__(self, levels: int = 3, classes: int = 4) -> None:
-        super().__init__()
-        self.stem = nn.Conv2d(3, 6, 3, padding=1)
-        self.cells = nn.ModuleList(
-            nn.Sequential(nn.BatchNorm2d(6), nn.ReLU(), nn.Conv2d(6, 6, 3, padding=1), nn.GELU()) for _ in range(levels)
-        )
-        self.head = nn.Linear(6, classes)
-
-    def forward(self, x: Tensor) -> Tensor:
-        x = self.stem(x)
-        for cell in self.cells:
-            x = cell(x)
-        return self.head(x.mean((2, 3)))
-
-
-def batch(n: int = 8, seed: int = 0) -> tuple[Tensor, Tensor]:
-    generator = torch.Generator().manual_seed(seed)
-    return torch.randn(n, 3, 8, 8, generator=generator), torch.arange(n) % 4
 
 
 def responses(model: Net, images: Tensor, labels: Tensor) -> tuple[list[list[Tensor]], list[list[Tensor]]]:
@@ -204,82 +181,6 @@ def test_dropout_adds_no_noise_and_other_draws_follow_the_seed() -> None:
     assert plain != one
 
 
-def state(model: nn.Module) -> dict[str, Any]:
-    return {
-        "modes": [m.training for m in model.modules()],
-        "requires": [p.requires_grad for p in model.parameters()],
-        "grads": [None if p.grad is None else p.grad.clone() for p in model.parameters()],
-        "values": [p.detach().clone() for p in model.parameters()],
-        "buffers": [b.clone() for b in model.buffers()],
-        "hooks": [len(m._forward_hooks) + len(m._forward_pre_hooks) + len(m._backward_hooks) for m in model.modules()],
-        "random": (torch.get_rng_state(), random.getstate(), np.random.get_state()[1].copy()),  # noqa: NPY002
-    }
-
-
-def same(one: Any, other: Any) -> bool:
-    if isinstance(one, dict):
-        return all(same(one[k], other[k]) for k in one)
-    if isinstance(one, (list, tuple)):
-        return len(one) == len(other) and all(same(a, b) for a, b in zip(one, other, strict=True))
-    if isinstance(one, Tensor):
-        return torch.equal(one, other)
-    if isinstance(one, np.ndarray):
-        return bool((one == other).all())
-    return bool(one == other)
-
-
-class Bomb(nn.Module):
-    def forward(self, x: Tensor) -> Tensor:
-        raise RuntimeError("forward went wrong")
-
-
-@pytest.mark.parametrize("fails", [False, True])
-@pytest.mark.parametrize("rule", ["activations", "reference"])
-@pytest.mark.parametrize("tail", [None, "auto"])
-def test_the_model_and_the_random_state_come_back(fails: bool, rule: Any, tail: Any) -> None:
-    torch.manual_seed(0)
-    model = Net()
-    model.eval()
-    model.cells[1].train()
-    model.stem.weight.requires_grad_(False)
-    model.head.weight.grad = torch.ones_like(model.head.weight)
-    model.head.register_forward_hook(lambda module, args, out: None)
-    if fails:
-        model.cells.append(Bomb())
-    buffers = list(model.buffers())
-    before = state(model)
-    images, labels = batch()
-    if fails:
-        with pytest.raises(RuntimeError, match="forward went wrong"):
-            wrcor_ext.score(model, images, labels, rule=rule, tail=tail)
-    else:
-        wrcor_ext.score(model, images, labels, rule=rule, tail=tail)
-    assert same(before, state(model))
-    assert all(a is b for a, b in zip(buffers, model.buffers(), strict=True))
-
-
-@pytest.mark.parametrize("rule", ["activations", "reference"])
-@pytest.mark.parametrize("tail", [None, "auto"])
-def test_a_model_that_overwrites_its_input_leaves_the_images_alone(rule: Any, tail: Any) -> None:
-    images, labels = batch()
-    images = images.to(memory_format=torch.channels_last)
-    before = images.clone()
-    model = nn.Sequential(nn.ReLU(inplace=True), nn.Flatten(), nn.Linear(192, 4))
-    assert wrcor_ext.score(model, images, labels, rule=rule, tail=tail)["wrcor"].status == "ok"
-    assert torch.equal(images, before)
-
-
-def test_a_buffer_that_the_forward_registers_is_gone_afterwards() -> None:
-    class Registering(Net):
-        def forward(self, x: Tensor) -> Tensor:
-            self.register_buffer("extra", torch.ones(3), persistent=False)
-            return super().forward(x)
-
-    model = Registering()
-    wrcor_ext.score(model, *batch())
-    assert "extra" not in dict(model.named_buffers())
-
-
 def test_a_model_that_needs_its_own_memory_layout_is_scored_in_it() -> None:
     class Viewing(Net):
         def forward(self, x: Tensor) -> Tensor:
@@ -434,64 +335,3 @@ def test_names_aliases_and_custom_loss(net: Net) -> None:
         scores["gcor"]
     summed_logits = wrcor_ext.score(net, images, labels, loss=lambda out, _: out.sum())["wrcor"].value
     assert summed_logits != scores["wrcor"].value
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"images": torch.randn(1, 3, 8, 8), "labels": torch.zeros(1, dtype=torch.long)}, "batch of 1"),
-        ({"images": torch.randn(600, 3, 2, 2), "labels": torch.zeros(600, dtype=torch.long)}, "batch of 600"),
-        ({"images": torch.randn(8)}, "no batch"),
-        ({"labels": torch.arange(7)}, "8 images but labels"),
-        ({"labels": None}, "labels are missing"),
-        ({"labels": torch.full((8,), 4)}, "label 4 is out of range: the model has classes 0 to 3"),
-        ({"labels": torch.full((8,), -1)}, "label -1 is out of range"),
-        ({"images": torch.randn(8, 3, 8, 8).index_fill(0, torch.tensor([5]), math.nan)}, "image 5 holds NaN"),
-        ({"proxies": ["wrcr"]}, "did you mean wrcor"),
-        ({"proxies": []}, "no proxy"),
-        ({"rule": "both"}, "unknown rule 'both'"),
-        ({"tail": 0}, "tail=0"),
-        ({"tail": True}, "tail=True"),
-        ({"tail": "all"}, "tail='all'"),
-        ({"model": nn.Sequential(nn.Flatten(), nn.Linear(192, 4))}, "no activation function"),
-        ({"model": nn.Sequential(nn.Flatten(), nn.GELU()), "rule": "reference"}, "class name contains ReLU"),
-        ({"levels": "nowhere"}, "nowhere"),
-        ({"levels": None}, "levels=None"),
-        ({"seed": -1}, "seed=-1"),
-        ({"seed": "a"}, "seed='a'"),
-        ({"labels": [0] * 8}, "labels are list"),
-        ({"labels": torch.zeros(8)}, "labels are torch.float32"),
-        ({"images": [0] * 8}, "images are list"),
-        ({"images": torch.zeros(8, 3, 8, 8, dtype=torch.uint8)}, "images are torch.uint8"),
-        ({"model": F.relu}, "not a torch.nn.Module"),
-        ({"model": nn.LazyLinear(3)}, "parameter weight has no size yet"),
-        ({"loss": lambda out, labels: 1.0}, "loss returned float"),
-        ({"loss": lambda out, labels: out}, "a scalar tensor is needed"),
-    ],
-)
-def test_bad_input_gets_one_sentence(change: dict[str, Any], message: str) -> None:
-    images, labels = batch()
-    call: dict[str, Any] = {"model": Net(), "images": images, "labels": labels} | change
-    with pytest.raises(InputError, match=message) as caught:
-        wrcor_ext.score(call.pop("model"), call.pop("images"), call.pop("labels"), **call)
-    assert "\n" not in str(caught.value)
-
-
-def test_a_model_made_in_inference_mode_is_refused() -> None:
-    with torch.inference_mode():
-        model = Net()
-    with pytest.raises(InputError, match=r"parameter stem.weight was made under torch.inference_mode"):
-        wrcor_ext.score(model, *batch())
-
-
-def test_a_model_without_logits_is_told_about_loss() -> None:
-    class Dictionary(Net):
-        def forward(self, x: Tensor) -> Any:
-            return {"out": super().forward(x)}
-
-    images, labels = batch()
-    with pytest.raises(InputError, match="returns dict, not logits"):
-        wrcor_ext.score(Dictionary(), images, labels)
-    own = wrcor_ext.score(Dictionary(), images, labels, loss=lambda out, y: F.cross_entropy(out["out"], y))
-    assert own["wrcor"].status == "ok"
-    assert scoring.MAX_IMAGES == 512

@@ -1,0 +1,76 @@
+"""What `score` refuses: one sentence, a documented class."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+from helpers.small_net import Net, batch
+from torch import Tensor, nn
+
+import wrcor_ext
+from wrcor_ext import InputError, scoring
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"images": torch.randn(1, 3, 8, 8), "labels": torch.zeros(1, dtype=torch.long)}, "batch of 1"),
+        ({"images": torch.randn(600, 3, 2, 2), "labels": torch.zeros(600, dtype=torch.long)}, "batch of 600"),
+        ({"images": torch.randn(8)}, "no batch"),
+        ({"labels": torch.arange(7)}, "8 images but labels"),
+        ({"labels": None}, "labels are missing"),
+        ({"labels": torch.full((8,), 4)}, "label 4 is out of range: the model has classes 0 to 3"),
+        ({"labels": torch.full((8,), -1)}, "label -1 is out of range"),
+        ({"images": torch.randn(8, 3, 8, 8).index_fill(0, torch.tensor([5]), math.nan)}, "image 5 holds NaN"),
+        ({"proxies": ["wrcr"]}, "did you mean wrcor"),
+        ({"proxies": []}, "no proxy"),
+        ({"rule": "both"}, "unknown rule 'both'"),
+        ({"tail": 0}, "tail=0"),
+        ({"tail": True}, "tail=True"),
+        ({"tail": "all"}, "tail='all'"),
+        ({"model": nn.Sequential(nn.Flatten(), nn.Linear(192, 4))}, "no activation function"),
+        ({"model": nn.Sequential(nn.Flatten(), nn.GELU()), "rule": "reference"}, "class name contains ReLU"),
+        ({"levels": "nowhere"}, "nowhere"),
+        ({"levels": None}, "levels=None"),
+        ({"seed": -1}, "seed=-1"),
+        ({"seed": "a"}, "seed='a'"),
+        ({"labels": [0] * 8}, "labels are list"),
+        ({"labels": torch.zeros(8)}, "labels are torch.float32"),
+        ({"images": [0] * 8}, "images are list"),
+        ({"images": torch.zeros(8, 3, 8, 8, dtype=torch.uint8)}, "images are torch.uint8"),
+        ({"model": F.relu}, "not a torch.nn.Module"),
+        ({"model": nn.LazyLinear(3)}, "parameter weight has no size yet"),
+        ({"loss": lambda out, labels: 1.0}, "loss returned float"),
+        ({"loss": lambda out, labels: out}, "a scalar tensor is needed"),
+    ],
+)
+def test_bad_input_gets_one_sentence(change: dict[str, Any], message: str) -> None:
+    images, labels = batch()
+    call: dict[str, Any] = {"model": Net(), "images": images, "labels": labels} | change
+    with pytest.raises(InputError, match=message) as caught:
+        wrcor_ext.score(call.pop("model"), call.pop("images"), call.pop("labels"), **call)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_model_made_in_inference_mode_is_refused() -> None:
+    with torch.inference_mode():
+        model = Net()
+    with pytest.raises(InputError, match=r"parameter stem.weight was made under torch.inference_mode"):
+        wrcor_ext.score(model, *batch())
+
+
+def test_a_model_without_logits_is_told_about_loss() -> None:
+    class Dictionary(Net):
+        def forward(self, x: Tensor) -> Any:
+            return {"out": super().forward(x)}
+
+    images, labels = batch()
+    with pytest.raises(InputError, match="returns dict, not logits"):
+        wrcor_ext.score(Dictionary(), images, labels)
+    own = wrcor_ext.score(Dictionary(), images, labels, loss=lambda out, y: F.cross_entropy(out["out"], y))
+    assert own["wrcor"].status == "ok"
+    assert scoring.MAX_IMAGES == 512
