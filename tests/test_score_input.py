@@ -12,7 +12,7 @@ from helpers.small_net import Net, batch
 from torch import Tensor, nn
 
 import wrcor_ext
-from wrcor_ext import InputError, scoring
+from wrcor_ext import InputError, score_input
 
 
 @pytest.mark.parametrize(
@@ -73,4 +73,4 @@ def test_a_model_without_logits_is_told_about_loss() -> None:
         wrcor_ext.score(Dictionary(), images, labels)
     own = wrcor_ext.score(Dictionary(), images, labels, loss=lambda out, y: F.cross_entropy(out["out"], y))
     assert own["wrcor"].status == "ok"
-    assert scoring.MAX_IMAGES == 512
+    assert score_input.MAX_IMAGES == 512

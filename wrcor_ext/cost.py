@@ -50,7 +50,7 @@ def count(model: nn.Module, input_shape: Sequence[int] = (3, 224, 224)) -> Cost:
                 flops = _flops_without_values(model, input_shape)
             except Exception:  # noqa: BLE001  a forward is foreign code: all that matters is that it needs values
                 flops = _flops(model, _image(model, input_shape))
-        except Exception as error:
+        except Exception as error:  # whatever that foreign code raises
             raise InputError(
                 f"{type(model).__name__} cannot be counted for an input of {'x'.join(map(str, input_shape))}: "
                 f"{in_words(error)}"

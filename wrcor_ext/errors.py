@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable
+
 
 class WrcorError(Exception):
     """Base class: catch it to handle everything that `wrcor_ext` reports. Command lines turn it into exit code 2."""
@@ -13,6 +16,12 @@ class InputError(WrcorError, ValueError):
 
 class BackendError(WrcorError, RuntimeError):
     """A compiled backend was demanded (`WRCOR_EXT_REQUIRE`) or configured and is not there."""
+
+
+def did_you_mean(name: object, known: Iterable[str]) -> str:
+    """For the message about an unknown name: `did you mean a or b? ` with the nearest known ones, or nothing."""
+    near = difflib.get_close_matches(str(name), list(known), n=3)
+    return f"did you mean {' or '.join(near)}? " if near else ""
 
 
 def in_words(error: BaseException) -> str:

@@ -11,9 +11,11 @@ from torch.nn.parameter import UninitializedParameter
 
 from wrcor_ext import proxies as registry
 from wrcor_ext.errors import InputError
+from wrcor_ext.ops.checks import MAX_ROWS
 from wrcor_ext.recorder import RULES
 
-MAX_IMAGES = 512
+# One row of the ops per image.
+MAX_IMAGES = MAX_ROWS
 
 Tail = int | Literal["auto"] | None
 

@@ -25,7 +25,6 @@ from wrcor_ext.recorder import Recorder, Rule
 from wrcor_ext.response_sums import ResponseCount, ResponseSums
 from wrcor_ext.results import ProxyResult, Scores
 from wrcor_ext.score_input import (
-    MAX_IMAGES,
     Tail,
     check_batch,
     check_class_indices,
@@ -34,8 +33,6 @@ from wrcor_ext.score_input import (
     placed,
     proxy_names,
 )
-
-__all__ = ["AUTO_TAIL_SHARE", "MAX_IMAGES", "Loss", "Tail", "score"]
 
 # `tail="auto"` may leave out less than this share of the summed weights. 2^-7 keeps the ranking of NAS-Bench-201 cells
 # (Kendall tau 0.998 with the exact score), but on MobileNetV2 networks of nine levels it gives 0.996; 2^-9 keeps both.

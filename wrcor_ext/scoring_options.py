@@ -10,7 +10,7 @@ from wrcor_ext import proxies as registry
 from wrcor_ext.data import MAX_IMAGE_SIZE
 from wrcor_ext.options import option
 from wrcor_ext.recorder import RULES, Rule
-from wrcor_ext.scoring import MAX_IMAGES, Tail
+from wrcor_ext.score_input import MAX_IMAGES, Tail
 
 # More than any machine has cores; OpenMP ends the whole process where it cannot start the threads asked for.
 MAX_THREADS = 1024

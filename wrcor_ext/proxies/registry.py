@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from typing import Literal
 import torch
 
 from wrcor_ext import ops
-from wrcor_ext.errors import InputError
+from wrcor_ext.errors import InputError, did_you_mean
 
 Kind = Literal["activation", "gradient"]
 Measure = Literal["correlation", "hamming"]
@@ -116,9 +115,7 @@ def get(name: str) -> Proxy:
     """
     canonical = canonical_name(name)
     if canonical is None:
-        near = difflib.get_close_matches(str(name), _CANONICAL, n=3)
-        hint = f"did you mean {' or '.join(near)}? " if near else ""
-        raise InputError(f"unknown proxy {name!r}: {hint}known are {', '.join(names())}")
+        raise InputError(f"unknown proxy {name!r}: {did_you_mean(name, _CANONICAL)}known are {', '.join(names())}")
     return _PROXIES[canonical]
 
 

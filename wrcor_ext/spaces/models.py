@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import product
 from typing import TYPE_CHECKING, overload
 
-from wrcor_ext.errors import InputError
+from wrcor_ext.errors import InputError, did_you_mean
 from wrcor_ext.spaces.base import COUNTINGS, Cost, Counting, Limits, Space, draw_within, require_count
 from wrcor_ext.spaces.factories import Factory, by_name, checked, fit, make
 from wrcor_ext.spaces.grids import Value, axis_of, json_text, listed, read_object
@@ -280,9 +279,9 @@ class NamedModels(ModelSpace):
             InputError: for an unknown name; near ones are offered.
         """
         if text not in self._models:
-            near = difflib.get_close_matches(str(text), self._models, n=3)
-            hint = f"did you mean {' or '.join(near)}? " if near else ""
-            raise InputError(f"unknown model {quoted(text)}: {hint}known are {', '.join(self._models)}")
+            raise InputError(
+                f"unknown model {quoted(text)}: {did_you_mean(text, self._models)}known are {', '.join(self._models)}"
+            )
         return (text,)
 
     def format(self, arch: Architecture) -> str:

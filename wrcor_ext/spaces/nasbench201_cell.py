@@ -7,6 +7,7 @@ from itertools import product
 from typing import TypeAlias
 
 from wrcor_ext.errors import InputError
+from wrcor_ext.spaces.quoting import quoted
 
 # Six operation names, edges ordered 1<-0, 2<-0, 2<-1, 3<-0, 3<-1, 3<-2 (target<-source).
 Cell: TypeAlias = tuple[str, ...]
@@ -33,7 +34,7 @@ def check_cell(cell: object) -> None:
         InputError: if it is not a tuple of six operation names.
     """
     if not isinstance(cell, tuple) or len(cell) != len(EDGES) or any(op not in OPS for op in cell):
-        raise InputError(f"{_quoted(cell)} is not a NAS-Bench-201 cell: six operations of {', '.join(OPS)}")
+        raise InputError(f"{quoted(cell)} is not a NAS-Bench-201 cell: six operations of {', '.join(OPS)}")
 
 
 def format_cell(cell: Cell) -> str:
@@ -48,7 +49,7 @@ def parse_cell(text: str) -> Cell:
         InputError: for anything else; it names the first offending part and its position, counted from 1.
     """
     if not isinstance(text, str):
-        raise InputError(f"a NAS-Bench-201 cell is a text, not {_quoted(text)}")
+        raise InputError(f"a NAS-Bench-201 cell is a text, not {quoted(text)}")
     ops: list[str] = []
     start = 0
     groups = text.split("+")
@@ -65,7 +66,7 @@ def parse_cell(text: str) -> Cell:
 def _parse_node(text: str, start: int, node: int, group: str) -> list[str]:
     """The operations of `group`, which is `|op~0|...|` and stands at `start` of the whole text."""
     if len(group) < 2 or not (group.startswith("|") and group.endswith("|")):
-        raise _malformed(text, start, f"node {node} is {_quoted(group)} and not enclosed in '|'")
+        raise _malformed(text, start, f"node {node} is {quoted(group)} and not enclosed in '|'")
     edges = group[1:-1].split("|")
     position = start + 1
     ops = []
@@ -74,9 +75,9 @@ def _parse_node(text: str, start: int, node: int, group: str) -> list[str]:
         if source == node:
             raise _malformed(text, position, f"the number of edges of node {node} is {len(edges)} instead of {node}")
         if op not in OPS:
-            raise _malformed(text, position, f"unknown operation {_quoted(op)}, allowed are {', '.join(OPS)}")
+            raise _malformed(text, position, f"unknown operation {quoted(op)}, allowed are {', '.join(OPS)}")
         if edge != f"{op}~{source}":
-            raise _malformed(text, position + len(op), f"edge {_quoted(edge)} of node {node} must end in '~{source}'")
+            raise _malformed(text, position + len(op), f"edge {quoted(edge)} of node {node} must end in '~{source}'")
         ops.append(op)
         position += len(edge) + 1
     if len(edges) < node:
@@ -85,10 +86,4 @@ def _parse_node(text: str, start: int, node: int, group: str) -> list[str]:
 
 
 def _malformed(text: str, offset: int, what: str) -> InputError:
-    return InputError(f"malformed NAS-Bench-201 cell {_quoted(text)} at character {offset + 1}: {what}")
-
-
-def _quoted(value: object) -> str:
-    """A value for an error message: escaped, and cut where it is long."""
-    text = repr(value)
-    return text if len(text) <= 160 else f"{text[:157]}..."
+    return InputError(f"malformed NAS-Bench-201 cell {quoted(text)} at character {offset + 1}: {what}")

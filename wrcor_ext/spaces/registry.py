@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from wrcor_ext import imports
-from wrcor_ext.errors import InputError, in_words
+from wrcor_ext.errors import InputError, did_you_mean, in_words
 from wrcor_ext.spaces.base import Space
 from wrcor_ext.spaces.quoting import quoted
 
@@ -72,10 +71,9 @@ def entry(name: str) -> SpaceEntry:
     if imports.is_reference(str(name)):
         return _own(name)
     if name not in _SPACES:
-        near = difflib.get_close_matches(str(name), _SPACES, n=3)
-        hint = f"did you mean {' or '.join(near)}? " if near else ""
         raise InputError(
-            f"unknown space {name!r}: {hint}known are {', '.join(names())} and your own as package.module:attribute"
+            f"unknown space {name!r}: {did_you_mean(name, _SPACES)}known are {', '.join(names())} "
+            "and your own as package.module:attribute"
         )
     return _SPACES[name]
 

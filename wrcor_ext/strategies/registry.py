@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from wrcor_ext.errors import InputError
+from wrcor_ext.errors import InputError, did_you_mean
 from wrcor_ext.strategies.base import Strategy
 
 if TYPE_CHECKING:
@@ -68,9 +67,7 @@ def get(name: str) -> StrategyEntry:
         InputError: for an unknown name; the nearest ones are offered.
     """
     if name not in _STRATEGIES:
-        near = difflib.get_close_matches(str(name), _STRATEGIES, n=3)
-        hint = f"did you mean {' or '.join(near)}? " if near else ""
-        raise InputError(f"unknown strategy {name!r}: {hint}known are {', '.join(names())}")
+        raise InputError(f"unknown strategy {name!r}: {did_you_mean(name, _STRATEGIES)}known are {', '.join(names())}")
     return _STRATEGIES[name]
 
 
