@@ -13,6 +13,7 @@
 #include <sstream>
 #include <stdexcept>
 #include <string>
+#include <vector>
 
 namespace wrcor {
 
@@ -35,11 +36,16 @@ std::string concat(const Parts&... parts) {
 // Largest number of rows, as MAX_ROWS in wrcor_ext/ops/checks.py.
 constexpr int64_t kMaxRows = 512;
 
+// Most sums of a grouped call, as MAX_SUMS there and kMaxSums in kernels/correlation_plan.cuh.
+constexpr int64_t kMaxGroupSums = 8;
+
 // "[64, 3, 32, 32]".
 std::string shape_text(const Tensor& tensor);
 
-void check_response(const Tensor& x);
+void check_response(const Tensor& x, const std::string& name = "x");
 void check_accumulator(const Tensor& k, const Tensor& x, const Tensor& counts);
+void check_group(const Tensor& k, const std::vector<Tensor>& xs, const std::vector<double>& weights,
+                 const Tensor& used);
 void check_square(const Tensor& k);
 
 // A response as the kernels read it: `rows` dense blocks of `features` elements, `row_stride` elements apart.

@@ -17,7 +17,13 @@ import wrcor_ext
 from wrcor_ext import info, ops
 from wrcor_ext.spaces import nasbench101_native
 
-OPS = ["response_correlation", "accumulate_correlation", "accumulate_hamming", "slogdet"]
+OPS = [
+    "response_correlation",
+    "accumulate_correlation",
+    "accumulate_correlation_group",
+    "accumulate_hamming",
+    "slogdet",
+]
 
 
 def test_json_holds_versions_platform_libraries_and_backends(capsys: pytest.CaptureFixture[str]) -> None:

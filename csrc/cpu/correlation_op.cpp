@@ -1,4 +1,4 @@
-// response_correlation and accumulate_correlation on the CPU: features are cut into chunks of fixed length, threads
+// response_correlation and its sums on the CPU: features are cut into chunks of fixed length, threads
 // compute the moments of chunks, and the chunks are merged in order. The result does not depend on the thread count.
 #include <algorithm>
 #include <cmath>
@@ -104,22 +104,43 @@ Tensor response_correlation(const Tensor& x) {
   return result;
 }
 
-void accumulate_correlation(const Tensor& k, const Tensor& x, double weight, const Tensor& counts) {
-  check_accumulator(k, x, counts);
-  const ResponseView view = view_response(x);
-  const Moments moments = response_moments(rows_of(view));
-  const int64_t n = view.rows;
+// k[s] += weights[s * stride] * |C(x)| for every sum s; k is [sums, N, N]. Returns false, and adds nothing, if C(x) has
+// a NaN.
+bool add_correlation(const ResponseView& x, const double* weights, int64_t stride, int64_t sums, double* k) {
+  const Moments moments = response_moments(rows_of(x));
+  const int64_t n = x.rows;
   double inverse[kMaxRows];
-  const bool used = inverse_deviations(moments, n, inverse);
-  count_response(counts, used);
-  if (!used) return;
-  double* out = k.mutable_data_ptr<double>();
+  if (!inverse_deviations(moments, n, inverse)) return false;
+  double magnitude[kMaxRows];
   for (int64_t i = 0; i < n; ++i) {
     for (int64_t j = i; j < n; ++j) {
-      const double value = weight * std::fabs(clip(moments.gram[i * moments.padded + j] * (inverse[i] * inverse[j])));
-      out[i * n + j] += value;
-      if (j != i) out[j * n + i] += value;
+      magnitude[j] = std::fabs(clip(moments.gram[i * moments.padded + j] * (inverse[i] * inverse[j])));
     }
+    for (int64_t s = 0; s < sums; ++s) {
+      double* out = k + s * n * n;
+      for (int64_t j = i; j < n; ++j) {
+        const double value = weights[s * stride] * magnitude[j];
+        out[i * n + j] += value;
+        if (j != i) out[j * n + i] += value;
+      }
+    }
+  }
+  return true;
+}
+
+void accumulate_correlation(const Tensor& k, const Tensor& x, double weight, const Tensor& counts) {
+  check_accumulator(k, x, counts);
+  count_response(counts, add_correlation(view_response(x), &weight, 1, 1, k.mutable_data_ptr<double>()));
+}
+
+void accumulate_correlation_group(const Tensor& k, const std::vector<Tensor>& xs, const std::vector<double>& weights,
+                                  const Tensor& used) {
+  check_group(k, xs, weights, used);
+  const auto count = static_cast<int64_t>(xs.size());
+  int64_t* flags = used.mutable_data_ptr<int64_t>();
+  for (int64_t r = 0; r < count; ++r) {
+    const ResponseView view = view_response(xs[r]);
+    flags[r] = add_correlation(view, weights.data() + r, count, k.size(0), k.mutable_data_ptr<double>()) ? 1 : 0;
   }
 }
 
@@ -128,6 +149,7 @@ void accumulate_correlation(const Tensor& k, const Tensor& x, double weight, con
 STABLE_TORCH_LIBRARY_IMPL(wrcor_ext, CPU, library) {
   library.impl("response_correlation", TORCH_BOX(&response_correlation));
   library.impl("accumulate_correlation", TORCH_BOX(&accumulate_correlation));
+  library.impl("accumulate_correlation_group", TORCH_BOX(&accumulate_correlation_group));
 }
 
 }  // namespace wrcor

@@ -1,4 +1,7 @@
-// response_correlation and accumulate_correlation on the GPU: two launches each, and the host waits for neither.
+// response_correlation and its sums on the GPU: two launches for one response or for a run of a group, and the host
+// waits for none.
+#include <vector>
+
 #include "device.h"
 #include "launch_correlation.cuh"
 
@@ -9,7 +12,7 @@ Tensor response_correlation(const Tensor& x) {
   check_response(x);
   const OnDevice device(x);
   const ResponseView view = view_response(x);
-  const ResponseInput input = input_of(view, 1.0);
+  const ResponseInput input = input_of(view);
   const Element element = element_of(view);
   const Tensor memory = workspace(x, correlation_workspace_bytes(element, view.rows, &input, 1));
   const Tensor result = torch::stable::new_empty(x, {view.rows, view.rows}, ScalarType::Double);
@@ -18,17 +21,34 @@ Tensor response_correlation(const Tensor& x) {
   return result;
 }
 
-void accumulate_correlation(const Tensor& k, const Tensor& x, double weight, const Tensor& counts) {
-  check_cuda_accumulator(k, x, counts);
-  const OnDevice device(x);
-  const ResponseView view = view_response(x);
-  const ResponseInput input = input_of(view, weight);
-  const Element element = element_of(view);
-  const Tensor memory = workspace(x, correlation_workspace_bytes(element, view.rows, &input, 1));
-  // counts is int64: as wide as i64 but another type.
-  device.check(launch_accumulate_correlation(element, view.rows, &input, 1, memory.mutable_data_ptr(),
-                                             k.mutable_data_ptr<double>(), static_cast<i64*>(counts.mutable_data_ptr()),
+// Copies and workspace come before the first launch: a device without room for them leaves k as it is.
+void accumulate(const Tensor& k, const std::vector<Tensor>& xs, const std::vector<double>& weights, i64* counts,
+                i64* used) {
+  const OnDevice device(k);
+  std::vector<ResponseView> views;  // they keep copies alive
+  std::vector<ResponseInput> inputs;
+  for (const Tensor& x : xs) {
+    views.push_back(view_response(x));
+    inputs.push_back(input_of(views.back()));
+  }
+  const Element element = element_of(views.front());
+  const int64_t rows = views.front().rows, count = static_cast<int64_t>(inputs.size());
+  const int sums = static_cast<int>(weights.size() / inputs.size());
+  const Tensor memory = workspace(k, correlation_workspace_bytes(element, rows, inputs.data(), count));
+  device.check(launch_accumulate_correlation(element, rows, inputs.data(), count, weights.data(), sums,
+                                             memory.mutable_data_ptr(), k.mutable_data_ptr<double>(), counts, used,
                                              device.stream()));
+}
+
+void accumulate_correlation(const Tensor& k, const Tensor& x, double weight, const Tensor& counts) {
+  check_accumulator(k, x, counts);
+  accumulate(k, {x}, {weight}, integers(counts), nullptr);
+}
+
+void accumulate_correlation_group(const Tensor& k, const std::vector<Tensor>& xs, const std::vector<double>& weights,
+                                  const Tensor& used) {
+  check_group(k, xs, weights, used);
+  accumulate(k, xs, weights, nullptr, integers(used));
 }
 
 }  // namespace
@@ -36,6 +56,7 @@ void accumulate_correlation(const Tensor& k, const Tensor& x, double weight, con
 STABLE_TORCH_LIBRARY_IMPL(wrcor_ext, CUDA, library) {
   library.impl("response_correlation", TORCH_BOX(&response_correlation));
   library.impl("accumulate_correlation", TORCH_BOX(&accumulate_correlation));
+  library.impl("accumulate_correlation_group", TORCH_BOX(&accumulate_correlation_group));
 }
 
 }  // namespace wrcor

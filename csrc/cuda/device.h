@@ -55,17 +55,9 @@ inline Element element_of(const ResponseView& view) {
   }
 }
 
-inline ResponseInput input_of(const ResponseView& view, double weight) {
-  return {view.data, view.features, view.row_stride, weight};
-}
+inline ResponseInput input_of(const ResponseView& view) { return {view.data, view.features, view.row_stride}; }
 
-// check_accumulator, and that all three are on one GPU.
-inline void check_cuda_accumulator(const Tensor& k, const Tensor& x, const Tensor& counts) {
-  check_accumulator(k, x, counts);
-  const int32_t device = x.get_device_index();
-  WRCOR_CHECK(k.get_device_index() == device && counts.get_device_index() == device,
-              "k, x and counts must be on one device, not cuda:", k.get_device_index(), ", cuda:", device,
-              " and cuda:", counts.get_device_index(), ".");
-}
+// The numbers of an int64 tensor: as wide as i64 but another type.
+inline i64* integers(const Tensor& tensor) { return static_cast<i64*>(tensor.mutable_data_ptr()); }
 
 }  // namespace wrcor

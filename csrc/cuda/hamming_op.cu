@@ -6,15 +6,13 @@ namespace wrcor {
 namespace {
 
 void accumulate_hamming(const Tensor& k, const Tensor& x, double weight, const Tensor& counts) {
-  check_cuda_accumulator(k, x, counts);
+  check_accumulator(k, x, counts);
   const OnDevice device(x);
   const ResponseView view = view_response(x);
   const Element element = element_of(view);
   const Tensor memory = workspace(x, hamming_workspace_bytes(element, view.rows, view.features));
-  // counts is int64: as wide as i64 but another type.
-  device.check(launch_accumulate_hamming(element, view.rows, input_of(view, weight), memory.mutable_data_ptr(),
-                                         k.mutable_data_ptr<double>(), static_cast<i64*>(counts.mutable_data_ptr()),
-                                         device.stream()));
+  device.check(launch_accumulate_hamming(element, view.rows, input_of(view), weight, memory.mutable_data_ptr(),
+                                         k.mutable_data_ptr<double>(), integers(counts), device.stream()));
 }
 
 }  // namespace

@@ -12,7 +12,6 @@ struct ResponseInput {
   const void* data;
   i64 features;
   i64 stride;
-  double weight;  // in K; not looked at by response_correlation
 };
 
 constexpr i64 element_bytes(Element element) {

@@ -1,29 +1,15 @@
-// Launches of the correlation kernels: two for one response, and two for a group of up to kMaxResponses of equal N.
+// Launches of the correlation kernels: two for one response, and two for a run of up to kMaxResponses of equal N and
+// type.
 //
 // Nothing here waits for the device or allocates: the caller hands over a workspace and a stream.
 #pragma once
 
 #include "../kernels/correlation.cuh"
 #include "../kernels/correlation_merge.cuh"
+#include "correlation_runs.cuh"
 #include "launch.cuh"
 
 namespace wrcor {
-
-// Chunks of a group of responses, one after the other.
-inline i64 correlation_chunks(Element element, i64 rows, const ResponseInput* responses, int count) {
-  i64 chunks = 0;
-  for (int r = 0; r < count; ++r) {
-    chunks += correlation_plan(element == Element::float64, rows, responses[r].features).chunks;
-  }
-  return chunks;
-}
-
-// Bytes of workspace, which must lie on 16 bytes.
-inline i64 correlation_workspace_bytes(Element element, i64 rows, const ResponseInput* responses, int count) {
-  const bool is_double = element == Element::float64;
-  const CorrelationPlan plan = correlation_plan(is_double, rows, responses[0].features);
-  return correlation_workspace(plan, is_double, correlation_chunks(element, rows, responses, count)).bytes;
-}
 
 template <typename T, int kRows, bool kPair>
 cudaError_t launch_slices(const CorrelationPlan& plan, i32 chunks, const ResponseTable& table,
@@ -35,8 +21,9 @@ cudaError_t launch_slices(const CorrelationPlan& plan, i32 chunks, const Respons
 }
 
 template <typename T>
-cudaError_t launch_correlation(Element element, i64 rows, const ResponseInput* responses, int count, void* workspace,
-                               const CorrelationResult& result, cudaStream_t stream) {
+cudaError_t launch_correlation(Element element, i64 rows, const ResponseInput* responses, int count,
+                               const ResponseWeights& weights, void* workspace, const CorrelationResult& result,
+                               cudaStream_t stream) {
   using C = Compute<T>;
   constexpr bool is_double = sizeof(C) == 8;
   constexpr int kWidest = is_double ? 32 : 64;
@@ -49,8 +36,8 @@ cudaError_t launch_correlation(Element element, i64 rows, const ResponseInput* r
   for (int r = 0; r < count; ++r) {
     const ResponseInput& x = responses[r];
     const CorrelationPlan own = correlation_plan(is_double, rows, x.features);
-    table.responses[r] = {x.data, x.stride,   x.features,           x.weight,
-                          chunks, own.chunks, own.slices_per_chunk, rows_aligned(element, x) ? 1 : 0};
+    table.responses[r] = {
+        x.data, x.stride, x.features, chunks, own.chunks, own.slices_per_chunk, rows_aligned(element, x) ? 1 : 0};
     chunks += own.chunks;
   }
   const CorrelationWorkspace at = correlation_workspace(plan, is_double, chunks);
@@ -71,26 +58,40 @@ cudaError_t launch_correlation(Element element, i64 rows, const ResponseInput* r
   if (status != cudaSuccess) return status;
   const MergeView<C> view = {partials, plan};
   return WRCOR_LAUNCH(correlation_merge<C>, dim3(triangle((rows + MergeTraits::kSide - 1) / MergeTraits::kSide)),
-                      dim3(MergeTraits::kThreads), 0, stream, table, view, result);
+                      dim3(MergeTraits::kThreads), 0, stream, table, weights, view, result);
 }
 
 // out [rows, rows] = C(x).
 inline cudaError_t launch_response_correlation(Element element, i64 rows, const ResponseInput& x, void* workspace,
                                                double* out, cudaStream_t stream) {
   return with_type(element, [&](auto tag) {
-    return launch_correlation<typename decltype(tag)::type>(element, rows, &x, 1, workspace, {out, nullptr, nullptr},
-                                                            stream);
+    return launch_correlation<typename decltype(tag)::type>(element, rows, &x, 1, {}, workspace,
+                                                            {out, nullptr, nullptr, nullptr, 0}, stream);
   });
 }
 
-// k [rows, rows] += weight * |C(x)| for each response in turn, or nothing for one whose C has a NaN; counts [2] +=
-// (used, skipped). All responses have the same element type.
-inline cudaError_t launch_accumulate_correlation(Element element, i64 rows, const ResponseInput* responses, int count,
-                                                 void* workspace, double* k, i64* counts, cudaStream_t stream) {
-  return with_type(element, [&](auto tag) {
-    return launch_correlation<typename decltype(tag)::type>(element, rows, responses, count, workspace,
-                                                            {nullptr, k, counts}, stream);
-  });
+// For each response in turn: k[s] [rows, rows] += weights[s][r] * |C| for every sum s, or nothing if C has a NaN;
+// counts [2] += (used, skipped); used [count] = 1 or 0. `weights` is [sums, count]; `counts` and `used` may be null.
+// All responses have the same element type.
+inline cudaError_t launch_accumulate_correlation(Element element, i64 rows, const ResponseInput* responses, i64 count,
+                                                 const double* weights, int sums, void* workspace, double* k,
+                                                 i64* counts, i64* used, cudaStream_t stream) {
+  if (sums < 1 || sums > kMaxSums) return cudaErrorInvalidValue;
+  for (i64 first = 0; first < count;) {
+    const int length = correlation_run(element, rows, responses + first, count - first).count;
+    ResponseWeights own = {};
+    for (int s = 0; s < sums; ++s) {
+      for (int r = 0; r < length; ++r) own.of[s][r] = weights[s * count + first + r];
+    }
+    const CorrelationResult result = {nullptr, k, counts, used == nullptr ? nullptr : used + first, sums};
+    const cudaError_t status = with_type(element, [&](auto tag) {
+      return launch_correlation<typename decltype(tag)::type>(element, rows, responses + first, length, own, workspace,
+                                                              result, stream);
+    });
+    if (status != cudaSuccess) return status;
+    first += length;
+  }
+  return cudaSuccess;
 }
 
 }  // namespace wrcor

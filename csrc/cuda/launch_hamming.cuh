@@ -31,16 +31,16 @@ inline i64 hamming_workspace_bytes(Element element, i64 rows, i64 features) {
 }
 
 template <int kTile>
-cudaError_t launch_count(const u32* bits, const HammingPlan& plan, const i32* flags, i64 rows, const ResponseInput& x,
-                         double* k, i64* counts, cudaStream_t stream) {
+cudaError_t launch_count(const u32* bits, const HammingPlan& plan, const i32* flags, i64 rows, i64 features,
+                         double weight, double* k, i64* counts, cudaStream_t stream) {
   return WRCOR_LAUNCH(sign_count<kTile>, dim3(triangle((rows + kTile - 1) / kTile)), dim3(CountTraits<kTile>::kThreads),
-                      0, stream, bits, plan.words, flags, plan.blocks, rows, x.features, x.weight, k, counts);
+                      0, stream, bits, plan.words, flags, plan.blocks, rows, features, weight, k, counts);
 }
 
 // k [rows, rows] += weight * number of features with equal signs, or nothing if x is not finite; counts [2] += (used,
 // skipped).
-inline cudaError_t launch_accumulate_hamming(Element element, i64 rows, const ResponseInput& x, void* workspace,
-                                             double* k, i64* counts, cudaStream_t stream) {
+inline cudaError_t launch_accumulate_hamming(Element element, i64 rows, const ResponseInput& x, double weight,
+                                             void* workspace, double* k, i64* counts, cudaStream_t stream) {
   return with_type(element, [&](auto tag) {
     using T = typename decltype(tag)::type;
     const HammingPlan plan = hamming_plan<T>(rows, x.features);
@@ -50,8 +50,8 @@ inline cudaError_t launch_accumulate_hamming(Element element, i64 rows, const Re
         WRCOR_LAUNCH(sign_pack<T>, dim3(static_cast<unsigned>(plan.blocks)), dim3(PackTraits::kThreads), 0, stream,
                      x.data, rows, x.features, x.stride, rows_aligned(element, x) ? 1 : 0, bits, flags);
     if (status != cudaSuccess) return status;
-    return rows <= kWideTileRows ? launch_count<4>(bits, plan, flags, rows, x, k, counts, stream)
-                                 : launch_count<8>(bits, plan, flags, rows, x, k, counts, stream);
+    return rows <= kWideTileRows ? launch_count<4>(bits, plan, flags, rows, x.features, weight, k, counts, stream)
+                                 : launch_count<8>(bits, plan, flags, rows, x.features, weight, k, counts, stream);
   });
 }
 

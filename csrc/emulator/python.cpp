@@ -67,20 +67,22 @@ const char* wrcor_emulated_response_correlation(int element, i64 rows, const Res
   });
 }
 
-const char* wrcor_emulated_accumulate_correlation(int element, i64 rows, const ResponseInput* responses, int count,
-                                                  double* k, i64* counts) {
+const char* wrcor_emulated_accumulate_correlation(int element, i64 rows, const ResponseInput* responses, i64 count,
+                                                  const double* weights, int sums, double* k, i64* counts, i64* used) {
   return guarded([&] {
     const auto type = static_cast<Element>(element);
     const Workspace workspace(wrcor::correlation_workspace_bytes(type, rows, responses, count));
-    return wrcor::launch_accumulate_correlation(type, rows, responses, count, workspace.get(), k, counts, nullptr);
+    return wrcor::launch_accumulate_correlation(type, rows, responses, count, weights, sums, workspace.get(), k, counts,
+                                                used, nullptr);
   });
 }
 
-const char* wrcor_emulated_accumulate_hamming(int element, i64 rows, const ResponseInput* x, double* k, i64* counts) {
+const char* wrcor_emulated_accumulate_hamming(int element, i64 rows, const ResponseInput* x, double weight, double* k,
+                                              i64* counts) {
   return guarded([&] {
     const auto type = static_cast<Element>(element);
     const Workspace workspace(wrcor::hamming_workspace_bytes(type, rows, x->features));
-    return wrcor::launch_accumulate_hamming(type, rows, *x, workspace.get(), k, counts, nullptr);
+    return wrcor::launch_accumulate_hamming(type, rows, *x, weight, workspace.get(), k, counts, nullptr);
   });
 }
 

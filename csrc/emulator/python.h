@@ -12,13 +12,15 @@ const char* wrcor_emulated_set_order(const char* order);
 const char* wrcor_emulated_response_correlation(int element, wrcor::i64 rows, const wrcor::ResponseInput* x,
                                                 double* out);
 
-// responses [count]; k [rows, rows]; counts [2]
+// responses [count]; weights [sums, count]; k [sums, rows, rows]; counts [2] and used [count], each of which may be
+// null
 const char* wrcor_emulated_accumulate_correlation(int element, wrcor::i64 rows, const wrcor::ResponseInput* responses,
-                                                  int count, double* k, wrcor::i64* counts);
+                                                  wrcor::i64 count, const double* weights, int sums, double* k,
+                                                  wrcor::i64* counts, wrcor::i64* used);
 
 // k [rows, rows]; counts [2]
-const char* wrcor_emulated_accumulate_hamming(int element, wrcor::i64 rows, const wrcor::ResponseInput* x, double* k,
-                                              wrcor::i64* counts);
+const char* wrcor_emulated_accumulate_hamming(int element, wrcor::i64 rows, const wrcor::ResponseInput* x,
+                                              double weight, double* k, wrcor::i64* counts);
 
 // matrices [batch, n, n]; sign, logabsdet [batch]. `shared_limit`: bytes of shared memory that a block may ask for.
 const char* wrcor_emulated_slogdet(const double* matrices, wrcor::i64 batch, wrcor::i64 n, wrcor::i64 shared_limit,

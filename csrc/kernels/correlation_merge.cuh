@@ -1,4 +1,5 @@
-// Correlation, launch two: merges the chunks of each response in float64 and finishes: C itself, or K += weight * |C|.
+// Correlation, launch two: merges the chunks of each response in float64 and finishes: C itself, or K += weight * |C|
+// for up to kMaxSums sums K.
 //
 //   mean_i = sum_c n_c mean_ci / D
 //   gram_ij = sum_c (gram_cij + n_c (mean_ci - mean_i)(mean_cj - mean_j))
@@ -21,23 +22,35 @@ struct MergeTraits {
   // Whole 32-byte sectors of a tile are read; at N = 64 the upper triangle has 36 blocks.
   static constexpr int kSide = 8;
   static constexpr int kRows = 2 * kSide;
-  static constexpr int kEntries = kSide * kSide + kRows;
+  static constexpr int kProducts = kSide * kSide;
+  static constexpr int kEntries = kProducts + kRows;
   // Threads per entry: each takes every third chunk.
   static constexpr int kGroups = kThreads / kEntries;
   // Chunks at a time, whose factors lie in shared memory: enough loads in flight between two barriers.
   static constexpr int kBatch = 64;
   // Threads that share a row while its mean is computed.
   static constexpr int kLanes = kThreads / kRows;
+  // Entries of K that a thread looks after: (i, j) and (j, i) of every sum. K stays out of registers, of which eight
+  // sums would take 32.
+  static constexpr int kOwned = 2 * kMaxSums;
   static_assert(kGroups == 3 && kLanes == 16, "the comments above");
-  static_assert(2 * kRows * kBatch * 8 + 2 * kEntries * kGroups * 8 <= 48 * 1024, "static shared memory");
+  static_assert(2 * kRows * kBatch * 8 + 2 * kEntries * kGroups * 8 + kOwned * kProducts * 8 <= 48 * 1024,
+                "static shared memory");
 };
 
-// What to do with the correlation. `out` alone: response_correlation, [N, N], NaN where a row has no variance. `k` and
-// `counts`: accumulate_correlation.
+// What to do with the correlation. `out` alone: response_correlation, [N, N], NaN where a row has no variance. `k`:
+// add |C| to `sums` matrices, and say of which responses in `counts`, `used` or both; null where nobody asks.
 struct CorrelationResult {
   double* out;  // [N, N]
-  double* k;    // [N, N]
-  i64* counts;  // [2]: used, skipped
+  double* k;    // [sums, N, N]
+  i64* counts;  // [2] += (used, skipped)
+  i64* used;    // [responses] = 1 or 0
+  i32 sums;
+};
+
+// Factor of each response in each sum: a parameter like the table.
+struct ResponseWeights {
+  double of[kMaxSums][kMaxResponses];
 };
 
 template <typename C>
@@ -108,9 +121,13 @@ __device__ inline bool all_rows_vary(const MergeView<C>& view, const Response& x
 // Block blockIdx.x: the blockIdx.x-th pair (i <= j) of groups of kSide rows.
 template <typename C>
 __global__ void __launch_bounds__(MergeTraits::kThreads, MergeTraits::kMinBlocks)
-    correlation_merge(const ResponseTable table, const MergeView<C> view, const CorrelationResult result) {
+    correlation_merge(const ResponseTable table, const ResponseWeights weights, const MergeView<C> view,
+                      const CorrelationResult result) {
+  static_assert(sizeof(table) + sizeof(weights) + sizeof(view) + sizeof(result) <= 4096,
+                "a kernel takes 4 KB of parameters");
   constexpr int kSide = MergeTraits::kSide, kRows = MergeTraits::kRows, kEntries = MergeTraits::kEntries;
   constexpr int kBatch = MergeTraits::kBatch, kGroups = MergeTraits::kGroups, kLanes = MergeTraits::kLanes;
+  constexpr int kProducts = MergeTraits::kProducts, kOwned = MergeTraits::kOwned;
   WRCOR_SHARED(i32, panel_ok, kMaxResponseRows / 16);
   WRCOR_SHARED(i32, row_exponent, kRows);
   WRCOR_SHARED(i32, row_varies, kRows);
@@ -119,6 +136,7 @@ __global__ void __launch_bounds__(MergeTraits::kThreads, MergeTraits::kMinBlocks
   WRCOR_SHARED(double, shift, kRows* kBatch);  // [row, chunk of the batch]: mean of the chunk - of the row
   WRCOR_SHARED(double, parts, kEntries* kGroups);
   WRCOR_SHARED(double, totals, kEntries);
+  WRCOR_SHARED(double, owned, kOwned* kProducts);  // [sum, above or below the diagonal, thread]
 
   const int thread = static_cast<int>(threadIdx.x);
   const int rows = table.rows;
@@ -136,25 +154,31 @@ __global__ void __launch_bounds__(MergeTraits::kThreads, MergeTraits::kMinBlocks
   };
   // The entry of this thread: kSide x kSide products first, then the diagonal.
   const int entry = thread % kEntries, group = thread / kEntries;
-  const int entry_i = entry < kSide * kSide ? entry / kSide : entry - kSide * kSide;
-  const int entry_j = entry < kSide * kSide ? kSide + entry % kSide : entry_i;
+  const int entry_i = entry < kProducts ? entry / kSide : entry - kProducts;
+  const int entry_j = entry < kProducts ? kSide + entry % kSide : entry_i;
   const int global_i = global_row(entry_i), global_j = global_row(entry_j);
   const i64 place = global_i <= global_j ? view.entry(global_i, global_j) : view.entry(global_j, global_i);
   // Entries below the diagonal of K and rows past the end are computed for nothing and not written.
   const int out_i = first_row + entry_i, out_j = second_row + entry_j - kSide;
-  const bool writes = thread < kSide * kSide && out_i <= out_j && out_j < rows;
+  const bool writes = thread < kProducts && out_i <= out_j && out_j < rows;
   const i64 above = static_cast<i64>(out_i) * rows + out_j, below = static_cast<i64>(out_j) * rows + out_i;
-  double k_above = 0.0, k_below = 0.0;
+  const i64 entries = static_cast<i64>(rows) * rows;
+  double* const own = owned + thread;  // no other thread looks there: no barrier
   if (writes && result.k != nullptr) {
-    k_above = result.k[above];
-    k_below = result.k[below];
+    for (int s = 0; s < result.sums; ++s) {
+      own[2 * s * kProducts] = result.k[s * entries + above];
+      own[(2 * s + 1) * kProducts] = result.k[s * entries + below];
+    }
   }
+  const bool reports = blockIdx.x == 0 && thread == 0;
   i64 used = 0;
 
   for (int which = 0; which < table.count; ++which) {
     const Response& x = table.responses[which];
     if (result.k != nullptr) {
-      if (!all_rows_vary(view, x, rows, panel_ok)) continue;
+      const bool usable = all_rows_vary(view, x, rows, panel_ok);
+      if (reports && result.used != nullptr) result.used[which] = usable ? 1 : 0;
+      if (!usable) continue;
       ++used;
     }
     // Exponent, flags and mean of each row: kLanes threads a row, chunks dealt out in turn.
@@ -225,13 +249,15 @@ __global__ void __launch_bounds__(MergeTraits::kThreads, MergeTraits::kMinBlocks
     }
     __syncthreads();
     if (writes) {
-      const double variance_i = totals[kSide * kSide + entry_i], variance_j = totals[kSide * kSide + entry_j];
+      const double variance_i = totals[kProducts + entry_i], variance_j = totals[kProducts + entry_j];
       const bool defined = row_varies[entry_i] != 0 && row_varies[entry_j] != 0 && variance_i > 0.0 && variance_j > 0.0;
       const double raw = totals[thread] * (1.0 / sqrt(variance_i) * (1.0 / sqrt(variance_j)));
       const double value = defined ? (raw > 1.0 ? 1.0 : raw < -1.0 ? -1.0 : raw) : quiet_nan();
       if (result.k != nullptr) {
-        k_above += x.weight * fabs(value);
-        k_below += x.weight * fabs(value);
+        for (int s = 0; s < result.sums; ++s) {
+          own[2 * s * kProducts] += weights.of[s][which] * fabs(value);
+          own[(2 * s + 1) * kProducts] += weights.of[s][which] * fabs(value);
+        }
       } else {
         result.out[above] = value;
         result.out[below] = value;
@@ -240,10 +266,12 @@ __global__ void __launch_bounds__(MergeTraits::kThreads, MergeTraits::kMinBlocks
     __syncthreads();
   }
   if (writes && result.k != nullptr) {
-    result.k[above] = k_above;
-    if (out_i != out_j) result.k[below] = k_below;
+    for (int s = 0; s < result.sums; ++s) {
+      result.k[s * entries + above] = own[2 * s * kProducts];
+      if (out_i != out_j) result.k[s * entries + below] = own[(2 * s + 1) * kProducts];
+    }
   }
-  if (result.counts != nullptr && blockIdx.x == 0 && thread == 0) {
+  if (reports && result.counts != nullptr) {
     result.counts[0] += used;
     result.counts[1] += table.count - used;
   }

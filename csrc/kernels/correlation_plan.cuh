@@ -12,11 +12,13 @@ constexpr int kMaxResponseRows = 512;
 // Responses of one launch. The table travels as a kernel parameter (4 KB at most): no copy, no wait.
 constexpr int kMaxResponses = 32;
 
+// Sums K that a launch adds to.
+constexpr int kMaxSums = 8;
+
 struct Response {
   const void* data;      // [rows, features], rows `stride` elements apart
   i64 stride;            // elements
   i64 features;          // D
-  double weight;         // of the response in K
   i32 first_chunk;       // of the chunks of all responses
   i32 chunks;            // of this one
   i32 slices_per_chunk;  // the last chunk may have fewer

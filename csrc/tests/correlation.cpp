@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <string>
 
+#include "../cuda/correlation_runs.cuh"
 #include "numbers.h"
 
 namespace {
@@ -124,24 +125,72 @@ TEST(accumulates_what_is_defined_and_counts) {
     const std::vector<Stored> stored = {Stored(element, sample({rows, 500}, 10), rows, 500, 0),
                                         Stored(element, constant, rows, 64, 0),
                                         Stored(element, sample({rows, 65}, 11), rows, 65, 0)};
-    const double weights[] = {4, 2, 0.5};
+    const double weights[] = {4, 2, 0.5, 0, 1, -3};  // of two sums
     std::vector<wrcor::ResponseInput> group;
-    for (int r = 0; r < 3; ++r) group.push_back(stored[r].input(weights[r]));
-    std::vector<double> wanted(rows * rows, 0.25), together = wanted, apart = wanted;
+    for (const Stored& response : stored) group.push_back(response.input());
+    std::vector<double> wanted(2 * rows * rows, 0.25), together = wanted, apart = wanted;
     for (const int r : {0, 2}) {
       const std::vector<double> own = correlation(stored[r].values(), rows);
-      for (i64 at = 0; at < rows * rows; ++at) wanted[at] += weights[r] * std::abs(own[at]);
+      for (i64 at = 0; at < 2 * rows * rows; ++at) {
+        wanted[at] += weights[at / (rows * rows) * 3 + r] * std::abs(own[at % (rows * rows)]);
+      }
     }
-    i64 counts[2] = {10, 20}, counts_apart[2] = {10, 20};
+    i64 counts[2] = {10, 20}, counts_apart[2] = {10, 20}, used[3] = {7, 7, 7};
     const int type = static_cast<int>(element);
-    succeeds(wrcor_emulated_accumulate_correlation(type, rows, group.data(), 3, together.data(), counts));
+    succeeds(
+        wrcor_emulated_accumulate_correlation(type, rows, group.data(), 3, weights, 2, together.data(), counts, used));
     for (int r = 0; r < 3; ++r) {
-      succeeds(wrcor_emulated_accumulate_correlation(type, rows, &group[r], 1, apart.data(), counts_apart));
+      const double own[] = {weights[r], weights[3 + r]};
+      succeeds(
+          wrcor_emulated_accumulate_correlation(type, rows, &group[r], 1, own, 2, apart.data(), counts_apart, nullptr));
     }
     compare(together, wanted, 4 * kTolerance);
     CHECK(together == apart);
     CHECK(counts[0] == 12 && counts[1] == 21 && counts_apart[0] == 12 && counts_apart[1] == 21);
+    CHECK(used[0] == 1 && used[1] == 0 && used[2] == 1);
   }
+}
+
+TEST(as_many_responses_and_sums_as_one_likes) {
+  const i64 rows = 5, count = wrcor::kMaxResponses + 3;
+  std::vector<Stored> stored;
+  std::vector<wrcor::ResponseInput> group;
+  std::vector<double> weights;
+  for (i64 r = 0; r < count; ++r) {
+    stored.emplace_back(Element::float32, sample({rows, 9 + r}, 20 + r), rows, 9 + r, 0);
+    group.push_back(stored.back().input());
+  }
+  for (i64 at = 0; at < wrcor::kMaxSums * count; ++at) weights.push_back(1 + at % 7);
+  std::vector<double> wanted(wrcor::kMaxSums * rows * rows, 0);
+  for (i64 r = 0; r < count; ++r) {
+    const std::vector<double> own = correlation(stored[r].values(), rows);
+    for (i64 s = 0; s < wrcor::kMaxSums; ++s) {
+      for (i64 at = 0; at < rows * rows; ++at)
+        wanted[s * rows * rows + at] += weights[s * count + r] * std::abs(own[at]);
+    }
+  }
+  std::vector<double> got(wanted.size(), 0);
+  std::vector<i64> used(count, 7);
+  succeeds(wrcor_emulated_accumulate_correlation(0, rows, group.data(), count, weights.data(), wrcor::kMaxSums,
+                                                 got.data(), nullptr, used.data()));
+  compare(got, wanted, 7 * count * kTolerance);
+  CHECK(used == std::vector<i64>(count, 1));
+}
+
+TEST(runs_are_cut_where_the_workspace_grows_large) {
+  const wrcor::ResponseInput large = {nullptr, i64(1) << 20, i64(1) << 20}, small = {nullptr, 64, 64};
+  const std::vector<wrcor::ResponseInput> same(100, small), mixed = {large, large, large, small};
+  const auto run = [](const std::vector<wrcor::ResponseInput>& group, i64 rows, std::size_t first) {
+    return wrcor::correlation_run(Element::float32, rows, &group[first], static_cast<i64>(group.size() - first)).count;
+  };
+  CHECK(run(same, 64, 0) == wrcor::kMaxResponses);
+  CHECK(run(same, 64, 97) == 3);
+  CHECK(run(mixed, 64, 0) == 4);
+  // Above 64 rows a response of this length needs more than a run may.
+  CHECK(run(mixed, 512, 0) == 1);
+  CHECK(run(mixed, 512, 2) == 1);
+  CHECK(wrcor::correlation_workspace_bytes(Element::float32, 512, mixed.data(), 4) ==
+        wrcor::correlation_workspace_bytes(Element::float32, 512, mixed.data(), 1));
 }
 
 TEST(bits_do_not_depend_on_the_order_of_threads) {
@@ -161,6 +210,10 @@ TEST(bad_sizes_are_refused) {
   double out = 7;
   CHECK(wrcor_emulated_response_correlation(0, 513, &input, &out) != nullptr);
   CHECK(wrcor_emulated_response_correlation(0, 0, &input, &out) != nullptr);
+  const double weights[9] = {};
+  for (const int sums : {0, wrcor::kMaxSums + 1}) {
+    CHECK(wrcor_emulated_accumulate_correlation(0, 1, &input, 1, weights, sums, &out, nullptr, nullptr) != nullptr);
+  }
   CHECK(out == 7);
 }
 

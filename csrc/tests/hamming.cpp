@@ -18,8 +18,8 @@ void counts_equal_signs(Element element, i64 rows, i64 features, i64 stride, i64
   const std::vector<double> values = x.values();
   std::vector<double> k(rows * rows, 0.5);
   i64 counts[2] = {3, 4};
-  const wrcor::ResponseInput input = x.input(0.25);
-  succeeds(wrcor_emulated_accumulate_hamming(static_cast<int>(element), rows, &input, k.data(), counts));
+  const wrcor::ResponseInput input = x.input();
+  succeeds(wrcor_emulated_accumulate_hamming(static_cast<int>(element), rows, &input, 0.25, k.data(), counts));
   for (i64 i = 0; i < rows; ++i) {
     for (i64 j = 0; j < rows; ++j) {
       i64 equal = 0;
@@ -59,7 +59,7 @@ TEST(a_value_that_is_not_finite_adds_nothing) {
     std::vector<double> k(16, 1.5);
     i64 counts[2] = {0, 0};
     const wrcor::ResponseInput input = x.input();
-    succeeds(wrcor_emulated_accumulate_hamming(0, 4, &input, k.data(), counts));
+    succeeds(wrcor_emulated_accumulate_hamming(0, 4, &input, 1.0, k.data(), counts));
     CHECK(k == std::vector<double>(16, 1.5));
     CHECK(counts[0] == 0 && counts[1] == 1);
   }

@@ -66,9 +66,7 @@ class Stored {
     }
   }
 
-  wrcor::ResponseInput input(double weight = 1) const {
-    return {memory_.data() + offset_ * bytes(), features_, stride_, weight};
-  }
+  wrcor::ResponseInput input() const { return {memory_.data() + offset_ * bytes(), features_, stride_}; }
 
   // [rows, features] as stored: rounded to the element type.
   std::vector<double> values() const {

@@ -145,7 +145,8 @@ STABLE_SYMBOLS = re.compile(
     r"aoti_torch_(abi_version|(create|delete)_device_guard|delete_(library|tensor)_object|new_tensor_handle"
     r"|device_type_\w+|dtype_\w+|layout_\w+|memory_format_\w+|get_current_cuda_stream|is_contiguous"
     r"|get_(device_index|device_type|dim|dtype|numel|sizes?|strides?)|library_init_impl)"
-    r"|torch_(call_dispatcher|library_impl|get_(const|mutable)_data_ptr|delete_list|list_push_back|new_list_reserve_size)"
+    r"|torch_(call_dispatcher|library_impl|get_(const|mutable)_data_ptr|delete_list|list_(get_item|push_back|size)"
+    r"|new_list_reserve_size)"
 )
 
 

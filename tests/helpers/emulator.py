@@ -15,14 +15,14 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from wrcor_ext.ops.checks import check_accumulator, check_response, check_square
+from wrcor_ext.ops.checks import check_accumulator, check_group, check_response, check_square
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = ROOT / "build" / "emulator"
@@ -89,7 +89,7 @@ def response_correlation(x: Tensor) -> Tensor:
     out = torch.empty(x.shape[0], x.shape[0], dtype=torch.float64)
     rows = _rows(x)
     _check(
-        _library().wrcor_emulated_response_correlation(_ELEMENTS[x.dtype], len(rows), _input(rows, 1.0), _doubles(out))
+        _library().wrcor_emulated_response_correlation(_ELEMENTS[x.dtype], len(rows), _inputs([rows]), _doubles(out))
     )
     return out
 
@@ -99,9 +99,28 @@ def accumulate_correlation(k: Tensor, x: Tensor, weight: float, counts: Tensor) 
     rows = _rows(x)
     _check(
         _library().wrcor_emulated_accumulate_correlation(
-            _ELEMENTS[x.dtype], len(rows), _input(rows, weight), 1, _doubles(k), _integers(counts)
+            _ELEMENTS[x.dtype],
+            len(rows),
+            _inputs([rows]),
+            1,
+            _numbers([weight]),
+            1,
+            _doubles(k),
+            _integers(counts),
+            None,
         )
     )
+
+
+def accumulate_correlation_group(k: Tensor, xs: Sequence[Tensor], weights: Sequence[float], used: Tensor) -> None:
+    check_group(k, xs, weights, used)
+    responses = [_rows(x) for x in xs]
+    _check(
+        _library().wrcor_emulated_accumulate_correlation(
+            _ELEMENTS[xs[0].dtype], len(xs[0]), _inputs(responses), len(xs), _numbers(weights), len(k), _doubles(k),
+            None, _integers(used),
+        )
+    )  # fmt: skip
 
 
 def accumulate_hamming(k: Tensor, x: Tensor, weight: float, counts: Tensor) -> None:
@@ -109,7 +128,7 @@ def accumulate_hamming(k: Tensor, x: Tensor, weight: float, counts: Tensor) -> N
     rows = _rows(x)
     _check(
         _library().wrcor_emulated_accumulate_hamming(
-            _ELEMENTS[x.dtype], len(rows), _input(rows, weight), _doubles(k), _integers(counts)
+            _ELEMENTS[x.dtype], len(rows), _inputs([rows]), weight, _doubles(k), _integers(counts)
         )
     )
 
@@ -135,7 +154,6 @@ class _ResponseInput(ctypes.Structure):
         ("data", ctypes.c_void_p),
         ("features", ctypes.c_longlong),
         ("stride", ctypes.c_longlong),
-        ("weight", ctypes.c_double),
     )
 
 
@@ -143,13 +161,14 @@ class _ResponseInput(ctypes.Structure):
 def _library() -> ctypes.CDLL:
     """The built library with its functions declared, as in csrc/emulator/python.h."""
     library = ctypes.CDLL(str(build("wrcor_emulated") / "libwrcor_emulated.so"))
-    size, doubles, integers = ctypes.c_longlong, ctypes.POINTER(ctypes.c_double), ctypes.POINTER(ctypes.c_longlong)
+    size, number, count = ctypes.c_longlong, ctypes.c_double, ctypes.c_int
+    doubles, integers = ctypes.POINTER(number), ctypes.POINTER(size)
     response = ctypes.POINTER(_ResponseInput)
     signatures = {
         "set_order": [ctypes.c_char_p],
-        "response_correlation": [ctypes.c_int, size, response, doubles],
-        "accumulate_correlation": [ctypes.c_int, size, response, ctypes.c_int, doubles, integers],
-        "accumulate_hamming": [ctypes.c_int, size, response, doubles, integers],
+        "response_correlation": [count, size, response, doubles],
+        "accumulate_correlation": [count, size, response, size, doubles, count, doubles, integers, integers],
+        "accumulate_hamming": [count, size, response, number, doubles, integers],
         "slogdet": [doubles, size, size, size, doubles, doubles],
     }
     for name, arguments in signatures.items():
@@ -164,8 +183,12 @@ def _rows(x: Tensor) -> Tensor:
     return rows if rows.stride(1) == 1 or rows.shape[1] == 1 else rows.contiguous()
 
 
-def _input(rows: Tensor, weight: float) -> ctypes.Array[_ResponseInput]:
-    return (_ResponseInput * 1)(_ResponseInput(rows.data_ptr(), rows.shape[1], rows.stride(0), weight))
+def _inputs(responses: Sequence[Tensor]) -> ctypes.Array[_ResponseInput]:
+    return (_ResponseInput * len(responses))(*((x.data_ptr(), x.shape[1], x.stride(0)) for x in responses))
+
+
+def _numbers(values: Sequence[float]) -> ctypes.Array[ctypes.c_double]:
+    return (ctypes.c_double * len(values))(*values)
 
 
 def _doubles(tensor: Tensor) -> ctypes._Pointer[ctypes.c_double]:

@@ -10,22 +10,39 @@ import torch
 from helpers import emulator
 
 from wrcor_ext import ops
-from wrcor_ext.ops import reference
+from wrcor_ext.ops import native, reference
 
 
-@pytest.fixture(params=["native", "torch", "emulated"])
-def backend(request):
-    """The module that answers: compiled kernels, their pure-torch twins, or the CUDA kernels run on the CPU."""
-    if request.param == "torch":
-        return reference
-    if request.param == "emulated":
-        reason = emulator.missing()
-        if reason is not None:
-            pytest.skip(reason)
-        return emulator
-    if ops.native_library() is None:
-        pytest.skip(ops.native_reason())
-    return ops
+@pytest.fixture(params=["native", "torch", "emulated", "cuda", "cuda_torch"])
+def answering(request) -> str:
+    """Who answers: compiled kernels and their pure-torch twins on either device, or the CUDA kernels run on the CPU."""
+    reasons = {
+        "native": ops.native_reason() if ops.native_library() is None else None,
+        "torch": None,
+        "emulated": emulator.missing(),
+        "cuda": no_gpu() or (None if native.cuda_loaded() else native.cuda_reason()),
+        "cuda_torch": no_gpu(),
+    }
+    reason = reasons[request.param]
+    if reason is not None:
+        pytest.skip(reason)
+    return request.param
+
+
+def no_gpu() -> str | None:
+    return None if torch.cuda.is_available() else "no GPU"
+
+
+@pytest.fixture
+def backend(answering):
+    """The module with the ops of `answering`."""
+    return {"torch": reference, "cuda_torch": reference, "emulated": emulator}.get(answering, ops)
+
+
+@pytest.fixture
+def device(answering) -> torch.device:
+    """Where `backend` wants its tensors."""
+    return torch.device("cuda" if answering.startswith("cuda") else "cpu")
 
 
 @pytest.fixture(autouse=True)
@@ -41,7 +58,7 @@ def oracle():
     """numpy.corrcoef in float64, with NaN where a row has no variance or holds a NaN or an infinity."""
 
     def correlation(x: torch.Tensor) -> np.ndarray:
-        rows = x.reshape(x.shape[0], -1).double().numpy()
+        rows = x.reshape(x.shape[0], -1).double().cpu().numpy()
         undefined = np.array([not np.isfinite(row).all() or (row == row[0]).all() for row in rows])
         result = np.full((len(rows), len(rows)), np.nan)
         kept = np.flatnonzero(~undefined)

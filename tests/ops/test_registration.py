@@ -33,6 +33,8 @@ def test_opcheck(shape):
     x = torch.randn(shape)
     torch.library.opcheck(torch.ops.wrcor_ext.response_correlation.default, (x,))
     torch.library.opcheck(torch.ops.wrcor_ext.accumulate_correlation.default, (k, x, 2.0, counts))
+    group = (torch.stack((k, k)), [x, torch.randn(shape[0], 9)], [1.0, 2.0, 0.0, 4.0], counts.clone())
+    torch.library.opcheck(torch.ops.wrcor_ext.accumulate_correlation_group.default, group)
     torch.library.opcheck(torch.ops.wrcor_ext.accumulate_hamming.default, (k, x, 2.0, counts))
     torch.library.opcheck(torch.ops.wrcor_ext.slogdet.default, (torch.randn(2, 3, 3, dtype=torch.float64),))
 
@@ -58,6 +60,40 @@ BAD_ACCUMULATORS = {
     "counts must be contiguous.": (GOOD_K, zeros(4, dtype=torch.int64)[::2]),
 }
 
+GOOD_KS, GOOD_XS, GOOD_USED = zeros(2, 3, 3, dtype=torch.float64), [zeros(3, 4), zeros(3, 5)], GOOD_COUNTS
+GOOD_WEIGHTS = [1.0, 2.0, 3.0, 4.0]
+BAD_GROUPS = {
+    "xs must hold at least one response.": (GOOD_KS, [], [], GOOD_USED),
+    "xs[0] must have at least 2 dimensions [N, ...], not 0.": (GOOD_KS, [zeros()], GOOD_WEIGHTS, GOOD_USED),
+    "xs[0] must have 1 to 512 rows, not 513.": (GOOD_KS, [zeros(513, 1)], GOOD_WEIGHTS, GOOD_USED),
+    "xs[1] must be float32, float64, float16 or bfloat16, not bool.": (
+        GOOD_KS, [zeros(3, 4), zeros(3, 4, dtype=torch.bool)], GOOD_WEIGHTS, GOOD_USED,
+    ),
+    "xs[1] must have at least one feature in each row, not shape [3, 0].": (
+        GOOD_KS, [zeros(3, 4), zeros(3, 0)], GOOD_WEIGHTS, GOOD_USED,
+    ),
+    "xs[1] must be float32 like xs[0], not float16.": (
+        GOOD_KS, [zeros(3, 4), zeros(3, 4, dtype=torch.float16)], GOOD_WEIGHTS, GOOD_USED,
+    ),
+    "xs[2] must have 3 rows like xs[0], not 4.": (GOOD_KS, [*GOOD_XS, zeros(4, 4)], GOOD_WEIGHTS, GOOD_USED),
+    "k must be float64, not float32.": (zeros(2, 3, 3), GOOD_XS, GOOD_WEIGHTS, GOOD_USED),
+    **{
+        f"k must have shape [S, 3, 3] with S from 1 to 8 to match xs, not {list(shape)}.": (
+            zeros(*shape, dtype=torch.float64), GOOD_XS, GOOD_WEIGHTS, GOOD_USED,
+        )
+        for shape in [(3, 3), (0, 3, 3), (9, 3, 3), (2, 3, 4)]
+    },
+    "k must be contiguous.": (GOOD_KS.transpose(1, 2) + 0, GOOD_XS, GOOD_WEIGHTS, GOOD_USED),
+    "weights must hold 2 x 2 = 4 factors, those of the first sum first, not 3.": (
+        GOOD_KS, GOOD_XS, GOOD_WEIGHTS[:3], GOOD_USED,
+    ),
+    "used must be int64, not bool.": (GOOD_KS, GOOD_XS, GOOD_WEIGHTS, zeros(2, dtype=torch.bool)),
+    "used must have shape [2] to match xs, not [1, 2].": (
+        GOOD_KS, GOOD_XS, GOOD_WEIGHTS, zeros(1, 2, dtype=torch.int64),
+    ),
+    "used must be contiguous.": (GOOD_KS, GOOD_XS, GOOD_WEIGHTS, zeros(4, dtype=torch.int64)[::2]),
+}  # fmt: skip
+
 BAD_MATRICES = {
     "k must be float64, not float32.": zeros(3, 3),
     "k must have shape [..., N, N], not [2, 3].": zeros(2, 3, dtype=torch.float64),
@@ -73,6 +109,7 @@ CALLS = (
         ("accumulate_correlation", (k, zeros(3, 4), 1.0, counts), message)
         for message, (k, counts) in BAD_ACCUMULATORS.items()
     ]
+    + [("accumulate_correlation_group", arguments, message) for message, arguments in BAD_GROUPS.items()]
     + [("slogdet", (k,), message) for message, k in BAD_MATRICES.items()]
 )
 
@@ -92,7 +129,7 @@ def test_bad_input_gets_the_same_sentence_everywhere(name, arguments, message):
 @pytest.mark.parametrize(("name", "arguments", "message"), CALLS)
 def test_the_fake_checks_the_same(name, arguments, message):
     mode = torch._subclasses.FakeTensorMode()
-    fakes = [mode.from_tensor(a) if isinstance(a, torch.Tensor) else a for a in arguments]
+    fakes = torch.utils._pytree.tree_map_only(torch.Tensor, mode.from_tensor, arguments)
     with mode, pytest.raises(InputError) as error:
         getattr(torch.ops.wrcor_ext, name)(*fakes)
     assert str(error.value) == message
@@ -109,7 +146,8 @@ def test_shapes_on_the_meta_device():
 def test_backends_tell_who_answers():
     report = {(entry.op, entry.device): entry for entry in ops.backends()}
     assert {op for op, _ in report} == {
-        "response_correlation", "accumulate_correlation", "accumulate_hamming", "slogdet",
+        "response_correlation", "accumulate_correlation", "accumulate_correlation_group", "accumulate_hamming",
+        "slogdet",
     }  # fmt: skip
     expected = "torch" if ops.native_library() is None else "native"
     assert {entry.backend for entry in report.values() if entry.device == "cpu"} == {expected}

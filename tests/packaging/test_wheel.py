@@ -16,7 +16,13 @@ from helpers.commands import run_ok
 
 pytestmark = pytest.mark.slow
 
-OPS = {"response_correlation", "accumulate_correlation", "accumulate_hamming", "slogdet"}
+OPS = {
+    "response_correlation",
+    "accumulate_correlation",
+    "accumulate_correlation_group",
+    "accumulate_hamming",
+    "slogdet",
+}
 
 SCORE = """
 import json, torch, wrcor_ext

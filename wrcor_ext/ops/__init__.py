@@ -6,6 +6,7 @@ differentiable. `backends()` says who answers.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -19,6 +20,7 @@ __all__ = [
     "NativeLibrary",
     "OpBackend",
     "accumulate_correlation",
+    "accumulate_correlation_group",
     "accumulate_hamming",
     "backends",
     "native_library",
@@ -82,6 +84,28 @@ def accumulate_correlation(k: Tensor, x: Tensor, weight: float, counts: Tensor) 
     checks.check_accumulator(k, x, counts)
     check_required()
     torch.ops.wrcor_ext.accumulate_correlation(k, x.detach(), weight, counts)
+
+
+def accumulate_correlation_group(k: Tensor, xs: Sequence[Tensor], weights: Sequence[float], used: Tensor) -> None:
+    """Adds many responses to several kernel matrices: `k[s] += weights[s * R + r] * abs(C(xs[r]))`.
+
+    The same numbers as `accumulate_correlation` for each sum and response, in the order of `xs`, but every correlation
+    is computed once and small responses share the launches of a GPU. The host never waits for a GPU.
+
+    Args:
+        k: [S, N, N] float64, contiguous, 1 <= S <= 8; changed in place. Where the memory that the responses need cannot
+            be had on a GPU, it stays as it is.
+        xs: R >= 1 responses [N, ...] of one N, dtype and device, as for `response_correlation`; D may differ.
+        weights: S * R factors, those of the first sum first: `weights[s * R + r]` is that of response r in sum s.
+        used: [R] int64, contiguous; overwritten: 1 for a response that was added, 0 for one that has a row without
+            variance, a NaN or an infinity.
+
+    Raises:
+        InputError: no response, or a shape, dtype, device or number of factors that does not fit.
+    """
+    checks.check_group(k, xs, weights, used)
+    check_required()
+    torch.ops.wrcor_ext.accumulate_correlation_group(k, [x.detach() for x in xs], weights, used)
 
 
 def accumulate_hamming(k: Tensor, x: Tensor, weight: float, counts: Tensor) -> None:

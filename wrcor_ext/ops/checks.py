@@ -6,6 +6,8 @@ Only shapes, dtypes and devices are looked at, never values, so the checks also 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -13,6 +15,9 @@ from wrcor_ext.errors import InputError
 
 MAX_ROWS = 512
 """Largest number of rows: the N x N float64 state of a larger batch no longer fits a second-level cache."""
+
+MAX_SUMS = 8
+"""Most sums of one grouped call: their factors travel to a GPU within the 4 KB of a kernel's parameters."""
 
 FLOAT_DTYPES = (torch.float32, torch.float64, torch.float16, torch.bfloat16)
 
@@ -22,15 +27,15 @@ def dtype_name(dtype: torch.dtype) -> str:
     return str(dtype).removeprefix("torch.")
 
 
-def check_response(x: Tensor) -> None:
+def check_response(x: Tensor, name: str = "x") -> None:
     """Refuses anything but a response: [N, ...], a floating-point dtype, 1 <= N <= 512, at least one feature."""
     if x.dtype not in FLOAT_DTYPES:
-        raise InputError(f"x must be float32, float64, float16 or bfloat16, not {dtype_name(x.dtype)}.")
+        raise InputError(f"{name} must be float32, float64, float16 or bfloat16, not {dtype_name(x.dtype)}.")
     if x.dim() < 2:
-        raise InputError(f"x must have at least 2 dimensions [N, ...], not {x.dim()}.")
-    check_rows("x", x.shape[0])
+        raise InputError(f"{name} must have at least 2 dimensions [N, ...], not {x.dim()}.")
+    check_rows(name, x.shape[0])
     if x.numel() == 0:
-        raise InputError(f"x must have at least one feature in each row, not shape {shape_text(x)}.")
+        raise InputError(f"{name} must have at least one feature in each row, not shape {shape_text(x)}.")
 
 
 def check_accumulator(k: Tensor, x: Tensor, counts: Tensor) -> None:
@@ -51,6 +56,45 @@ def check_accumulator(k: Tensor, x: Tensor, counts: Tensor) -> None:
         raise InputError("counts must be contiguous.")
     if k.device != x.device or counts.device != x.device:
         raise InputError(f"k, x and counts must be on one device, not {k.device}, {x.device} and {counts.device}.")
+
+
+def check_group(k: Tensor, xs: Sequence[Tensor], weights: Sequence[float], used: Tensor) -> None:
+    """Refuses responses that do not go together, and sums, factors or flags that do not fit them."""
+    if not xs:
+        raise InputError("xs must hold at least one response.")
+    first = xs[0]
+    n, count = first.shape[0] if first.dim() else 0, len(xs)
+    for r, x in enumerate(xs):
+        name = f"xs[{r}]"
+        check_response(x, name)
+        if x.dtype != first.dtype:
+            raise InputError(f"{name} must be {dtype_name(first.dtype)} like xs[0], not {dtype_name(x.dtype)}.")
+        if x.shape[0] != n:
+            raise InputError(f"{name} must have {n} rows like xs[0], not {x.shape[0]}.")
+        if x.device != first.device:
+            raise InputError(f"{name} must be on {first.device} like xs[0], not on {x.device}.")
+    if k.dtype != torch.float64:
+        raise InputError(f"k must be float64, not {dtype_name(k.dtype)}.")
+    if k.dim() != 3 or not 1 <= k.shape[0] <= MAX_SUMS or k.shape[1] != n or k.shape[2] != n:
+        raise InputError(
+            f"k must have shape [S, {n}, {n}] with S from 1 to {MAX_SUMS} to match xs, not {shape_text(k)}."
+        )
+    if not k.is_contiguous():
+        raise InputError("k must be contiguous.")
+    sums = k.shape[0]
+    if len(weights) != sums * count:
+        raise InputError(
+            f"weights must hold {sums} x {count} = {sums * count} factors, those of the first sum first, "
+            f"not {len(weights)}."
+        )
+    if used.dtype != torch.int64:
+        raise InputError(f"used must be int64, not {dtype_name(used.dtype)}.")
+    if used.dim() != 1 or used.shape[0] != count:
+        raise InputError(f"used must have shape [{count}] to match xs, not {shape_text(used)}.")
+    if not used.is_contiguous():
+        raise InputError("used must be contiguous.")
+    if k.device != first.device or used.device != first.device:
+        raise InputError(f"k, xs and used must be on one device, not {k.device}, {first.device} and {used.device}.")
 
 
 def check_square(k: Tensor) -> None:

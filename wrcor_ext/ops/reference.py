@@ -6,10 +6,12 @@ wait for a GPU, except `slogdet` where torch's own does.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
-from wrcor_ext.ops.checks import check_accumulator, check_response, check_square
+from wrcor_ext.ops.checks import check_accumulator, check_group, check_response, check_square
 
 
 def response_correlation(x: Tensor) -> Tensor:
@@ -35,10 +37,21 @@ def accumulate_correlation(k: Tensor, x: Tensor, weight: float, counts: Tensor) 
         counts: [2] int64, changed in place: (responses used, responses skipped).
     """
     check_accumulator(k, x, counts)
-    correlation = _correlation(x.detach())
-    usable = ~correlation.isnan().any()
-    k.add_(torch.where(usable, correlation.abs() * weight, 0.0))
-    _count(counts, usable)
+    _count(counts, _add_correlation(k[None], x, [weight]))
+
+
+def accumulate_correlation_group(k: Tensor, xs: Sequence[Tensor], weights: Sequence[float], used: Tensor) -> None:
+    """`k[s] += weights[s * R + r] * abs(C(xs[r]))` for each response r in turn, or nothing if C(xs[r]) has a NaN.
+
+    Args:
+        k: [S, N, N] float64, changed in place.
+        xs: R responses [N, ...], floating point.
+        weights: S * R factors, those of the first sum first.
+        used: [R] int64, overwritten: 1 for a response that was added, else 0.
+    """
+    check_group(k, xs, weights, used)
+    for r, x in enumerate(xs):
+        used[r] = _add_correlation(k, x, weights[r :: len(xs)])
 
 
 def accumulate_hamming(k: Tensor, x: Tensor, weight: float, counts: Tensor) -> None:
@@ -94,6 +107,16 @@ def _correlation(x: Tensor) -> Tensor:
     deviation = gram.diagonal().sqrt()
     correlation = (gram / deviation[:, None] / deviation[None, :]).clamp(-1.0, 1.0)
     return torch.where(varies & varies.T, correlation, torch.nan)
+
+
+def _add_correlation(k: Tensor, x: Tensor, weights: Sequence[float]) -> Tensor:
+    """`k[s] += weights[s] * abs(C(x))`, or nothing if C(x) has a NaN; returns whether it has none, a bool tensor []."""
+    correlation = _correlation(x.detach())
+    usable = ~correlation.isnan().any()
+    magnitude = correlation.abs()
+    for total, weight in zip(k, weights, strict=True):
+        total.add_(torch.where(usable, magnitude * weight, 0.0))
+    return usable
 
 
 def _count(counts: Tensor, usable: Tensor) -> None:

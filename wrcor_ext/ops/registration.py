@@ -6,7 +6,7 @@ for a device takes over as soon as that library is loaded.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import Any
 
@@ -14,13 +14,14 @@ import torch
 from torch import Tensor
 
 from wrcor_ext.ops import native, reference
-from wrcor_ext.ops.checks import check_accumulator, check_response, check_square
+from wrcor_ext.ops.checks import check_accumulator, check_group, check_response, check_square
 
 NAMESPACE = "wrcor_ext"
 
 SCHEMAS = {
     "response_correlation": "(Tensor x) -> Tensor",
     "accumulate_correlation": "(Tensor(a!) k, Tensor x, float weight, Tensor(b!) counts) -> ()",
+    "accumulate_correlation_group": "(Tensor(a!) k, Tensor[] xs, float[] weights, Tensor(b!) used) -> ()",
     "accumulate_hamming": "(Tensor(a!) k, Tensor x, float weight, Tensor(b!) counts) -> ()",
     "slogdet": "(Tensor k) -> (Tensor sign, Tensor logabsdet)",
 }
@@ -35,6 +36,10 @@ def _accumulate_fake(k: Tensor, x: Tensor, weight: float, counts: Tensor) -> Non
     check_accumulator(k, x, counts)
 
 
+def _accumulate_group_fake(k: Tensor, xs: Sequence[Tensor], weights: Sequence[float], used: Tensor) -> None:
+    check_group(k, xs, weights, used)
+
+
 def _slogdet_fake(k: Tensor) -> tuple[Tensor, Tensor]:
     check_square(k)
     return k.new_empty(k.shape[:-2]), k.new_empty(k.shape[:-2])
@@ -43,6 +48,7 @@ def _slogdet_fake(k: Tensor) -> tuple[Tensor, Tensor]:
 _FAKES: dict[str, Callable[..., Any]] = {
     "response_correlation": _response_correlation_fake,
     "accumulate_correlation": _accumulate_fake,
+    "accumulate_correlation_group": _accumulate_group_fake,
     "accumulate_hamming": _accumulate_fake,
     "slogdet": _slogdet_fake,
 }
