@@ -5,13 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from helpers.tensors import draw, integers, matrices
+from helpers.tensors import DTYPES, TOLERANCE, draw, integers, matrices
 
 from wrcor_ext import ops
 from wrcor_ext.ops import native
-
-DTYPES = [torch.float32, torch.float64, torch.float16, torch.bfloat16]
-TOLERANCE = {torch.float32: 2e-6, torch.float16: 2e-6, torch.bfloat16: 2e-6, torch.float64: 1e-12}
 
 
 def expected(oracle, k, xs, weights) -> np.ndarray:
