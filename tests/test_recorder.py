@@ -18,7 +18,7 @@ class Log:
         self.activations: list[tuple[int, Tensor]] = []
         self.gradients: list[tuple[int, Tensor]] = []
 
-    def activation(self, level: int, response: Tensor) -> None:
+    def activation(self, level: int, response: Tensor, *, overwritten: bool = False) -> None:
         self.activations.append((level, response.detach().clone()))
 
     def gradient(self, level: int, response: Tensor) -> None:

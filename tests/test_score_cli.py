@@ -239,7 +239,7 @@ def test_a_missing_backend_is_not_the_models_fault(capsys, monkeypatch):
     def refuse(*_, **__):
         raise BackendError("no library")
 
-    monkeypatch.setattr(score_command, "score", refuse)
+    monkeypatch.setattr(score_command, "measure", refuse)
     assert main(["nets:small", *TINY]) == 2
     assert capsys.readouterr().err == "error: no library\n"
 
@@ -260,7 +260,7 @@ def test_list_names_all_proxies(capsys):
     for entry in listed:
         proxy = proxies.get(entry["name"])
         assert entry["aliases"] == list(proxy.aliases)
-        assert ("backward" in entry["needs"]) is proxy.needs.needs_gradients
+        assert ("backward" in entry["needs"]) is proxy.needs_labels
         assert all(part in table for part in (proxy.name, *proxy.aliases, proxy.paper))
 
 

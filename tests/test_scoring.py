@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from helpers.small_net import Net, batch
+from helpers.small_net import OF_RESPONSES, Net, batch
 from torch import Tensor, nn
 
 import wrcor_ext
@@ -73,7 +73,7 @@ def test_every_proxy_against_numpy(net: Net) -> None:
         "grad_hamming": log_abs_det(g_signs),
         "act_grad_hamming": log_abs_det(a_signs + g_signs),
     }
-    assert set(truth) == set(proxies.names())
+    assert set(truth) == set(OF_RESPONSES)
     scores = wrcor_ext.score(net, images, labels, proxies=list(truth))
     assert list(scores) == list(truth)
     for name, value in truth.items():
@@ -312,7 +312,7 @@ def test_a_network_of_constant_responses_is_degenerate() -> None:
     with torch.no_grad():
         model.stem.weight.zero_()
     images, labels = batch()
-    for name, result in wrcor_ext.score(model, images, labels, proxies=proxies.names()).items():
+    for name, result in wrcor_ext.score(model, images, labels, proxies=OF_RESPONSES).items():
         assert result.status == "degenerate", name
         assert math.isnan(result.value)
         assert "reason" in result.detail

@@ -9,18 +9,33 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING
 
-from wrcor_ext.errors import BackendError, InputError, WrcorError
+from wrcor_ext.errors import BackendError, InputError, OutOfMemoryError, WrcorError
 
 if TYPE_CHECKING:
     from wrcor_ext.results import ProxyResult, Scores
-    from wrcor_ext.scoring import score
+    from wrcor_ext.scoring import score, score_many
 
 __version__ = "0.1.0"
 
-__all__ = ["BackendError", "InputError", "ProxyResult", "Scores", "WrcorError", "__version__", "score"]
+__all__ = [
+    "BackendError",
+    "InputError",
+    "OutOfMemoryError",
+    "ProxyResult",
+    "Scores",
+    "WrcorError",
+    "__version__",
+    "score",
+    "score_many",
+]
 
 # These bring torch: imported when first used, so that commands can answer `--help` and Ctrl-C before it is there.
-_LATER = {"ProxyResult": "wrcor_ext.results", "Scores": "wrcor_ext.results", "score": "wrcor_ext.scoring"}
+_LATER = {
+    "ProxyResult": "wrcor_ext.results",
+    "Scores": "wrcor_ext.results",
+    "score": "wrcor_ext.scoring",
+    "score_many": "wrcor_ext.scoring",
+}
 
 
 def __getattr__(name: str) -> object:

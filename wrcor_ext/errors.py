@@ -18,6 +18,14 @@ class BackendError(WrcorError, RuntimeError):
     """A compiled backend was demanded (`WRCOR_EXT_REQUIRE`) or configured and is not there."""
 
 
+class NotApplicableError(WrcorError):
+    """A proxy's definition makes no sense for this network or batch."""
+
+
+class OutOfMemoryError(WrcorError, MemoryError):
+    """A network and its batch do not fit into the memory of their device."""
+
+
 def did_you_mean(name: object, known: Iterable[str]) -> str:
     """For the message about an unknown name: `did you mean a or b? ` with the nearest known ones, or nothing."""
     near = difflib.get_close_matches(str(name), list(known), n=3)

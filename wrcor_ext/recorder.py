@@ -1,7 +1,7 @@
 """Watches one forward and one backward of a model and hands every response to a sink.
 
-No parameter takes part in the graph: it starts at the first response of `first_level`, so that everything before runs
-as inference and the backward computes gradients of activations only.
+Unless gradients of parameters or images are wanted as well, the graph starts at the first response of `first_level`, so
+that everything before runs as inference and the backward computes gradients of activations only.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any, Literal, Protocol, cast
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.graph import GradientEdge, get_gradient_edge
 from torch.overrides import TorchFunctionMode
 
 from wrcor_ext import activations
@@ -23,10 +24,10 @@ RULES: tuple[Rule, ...] = ("activations", "reference")
 
 
 class Sink(Protocol):
-    """Takes responses as they happen; must not keep or change them."""
+    """Takes responses as they happen; must not change them."""
 
-    def activation(self, level: int, response: Tensor) -> None:
-        """An activation response [N, ...], before an in-place activation overwrites it."""
+    def activation(self, level: int, response: Tensor, *, overwritten: bool = False) -> None:
+        """An activation response [N, ...]; `overwritten` says that an in-place activation is about to do so."""
 
     def gradient(self, level: int, response: Tensor) -> None:
         """A gradient response [N, ...] of one activation call, during the backward."""
@@ -36,7 +37,8 @@ class Recorder:
     """Context manager around a forward of `model`; call `backward` on the loss inside or after it.
 
     Args:
-        model: the network; its parameters must not require gradients while it is recorded.
+        model: the network. Where neither its parameters nor the images require gradients, the graph begins at the first
+            response.
         sink: where responses go.
         rule: `"activations"`: every call of an activation function, module or functional, in place or not.
             `"reference"`: every module whose class name contains `ReLU`, as the published code has it: composites
@@ -61,11 +63,13 @@ class Recorder:
         self._sink = sink
         self._rule = rule
         self._blocks = blocks
-        self._first_level = first_level
+        self.first_level = first_level
         self._gradients = gradients
         self._level = 0
         self._attached = ExitStack()
         self._sources: list[Tensor] = []
+        self._edges: list[GradientEdge] = []
+        self._listening = False
         self._awaited: dict[int, _Awaited] = {}
         self._overwritten: list[Tensor] = []
         self.calls = 0
@@ -88,29 +92,47 @@ class Recorder:
     def __exit__(self, *exception: object) -> None:
         self._attached.close()
 
-    def backward(self, loss: Tensor) -> None:
-        """Runs the gradients of `loss` (a scalar) back to the first response; parameters and `.grad` stay untouched.
+    def backward(self, loss: Tensor, also: Sequence[Tensor] = ()) -> tuple[Tensor | None, ...]:
+        """Runs the gradients of `loss` (a scalar) back to the first response; `.grad` stays untouched.
 
         A call that the loss does not depend on has the gradient zero, and that is what the sink gets for it.
+
+        Args:
+            loss: of the forward that was recorded.
+            also: tensors that take part in the graph, and that every response depends on which does not begin a graph
+                of its own: weights, or the images.
+
+        Returns:
+            The gradients of `also`; None where the loss does not depend on one.
         """
-        if self._sources and loss.requires_grad:
-            torch.autograd.grad(loss, self._sources, allow_unused=True)
+        # Where the graph begins before the first response, it is followed no further back than the responses.
+        targets = [*also, *self._sources, *(() if also else self._edges)]
+        gradients: tuple[Tensor | None, ...] = (None,) * len(also)
+        if targets and loss.requires_grad:
+            self._listening = True
+            try:
+                gradients = torch.autograd.grad(loss, targets, allow_unused=True)[: len(also)]
+            finally:
+                self._listening = False
         self._sources.clear()
+        self._edges.clear()
         for missing in self._awaited.values():
             zero = torch.zeros(missing.shape, dtype=missing.dtype, device=missing.device)
             self._sink.gradient(missing.level, zero)
         self._awaited.clear()
+        return gradients
 
     def _enter_level(self, level: int, module: nn.Module, args: object) -> None:
         self._level = level
 
     @property
     def _recording(self) -> bool:
-        return self._level >= self._first_level
+        return self._level >= self.first_level
 
     def _rooted(self, x: Tensor, in_place: bool) -> Tensor:
         """x as part of the graph, so that an activation of it gets a gradient: without a copy."""
         if x.requires_grad:
+            self._edges.append(get_gradient_edge(x))
             return x
         if not in_place:
             source = x.detach().requires_grad_()
@@ -129,7 +151,7 @@ class Recorder:
         if not (self._recording and isinstance(x, Tensor) and x.is_floating_point()):
             return function(*args, **kwargs)
         level, in_place = self._level, activations.works_in_place(function, args, kwargs)
-        self._sink.activation(level, x)
+        self._sink.activation(level, x, overwritten=in_place)
         if not self._gradients:
             return function(*args, **kwargs)
         call = self._await(level, x)
@@ -191,10 +213,11 @@ class Recorder:
         return call
 
     def _tensor_gradient(self, call: int, gradient: Tensor) -> None:
-        self._sink.gradient(self._awaited.pop(call).level, gradient)
+        if self._listening:
+            self._sink.gradient(self._awaited.pop(call).level, gradient)
 
     def _node_gradient(self, call: int, inputs: Sequence[Tensor | None], outputs: Sequence[Tensor | None]) -> None:
-        if inputs and inputs[0] is not None:
+        if self._listening and inputs and inputs[0] is not None:
             self._sink.gradient(self._awaited.pop(call).level, inputs[0])
 
 

@@ -2,109 +2,220 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import Counter, defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 from torch.multiprocessing.reductions import StorageWeakRef
 
 from wrcor_ext import ops
-from wrcor_ext.proxies import ResponseSum
-from wrcor_ext.proxies.registry import Kind, Measure
+from wrcor_ext.needs import Kind, Measure, Need, ResponseSum
+from wrcor_ext.proxies import Summed
 
-_ACCUMULATE = {"correlation": ops.accumulate_correlation, "hamming": ops.accumulate_hamming}
+_ACCUMULATE: dict[Measure, Callable[..., None]] = {
+    "correlation": ops.accumulate_correlation,
+    "hamming": ops.accumulate_hamming,
+}
 
-
-@dataclass(frozen=True)
-class Summed:
-    """K of one `ResponseSum` and how many responses went into it.
-
-    Attributes:
-        k: [N, N] float64.
-        counts: per kind [2] int64: responses used, responses skipped (a row without variance, or not finite).
-    """
-
-    k: Tensor
-    counts: dict[Kind, Tensor]
+# A GPU spends longer on launching than on measuring a response of a late level: up to 4 MiB each (64 images with 16,384
+# features in float32) they are held back and measured together, at most 64 MiB and as many as share a launch.
+GROUPED_BYTES = 2**22
+HELD_BYTES = 2**26
+HELD_RESPONSES = 32
 
 
-@dataclass(frozen=True)
+class OverwrittenError(Exception):
+    """A response was overwritten while it was held back: the pass is to be run again without holding any back."""
+
+
+@dataclass
 class _Measured:
     """The matrix of one distinct tensor, good as long as its storage lives and is not written to."""
 
     storage: StorageWeakRef
     k: Tensor
-    counts: Tensor
+    uses: Counter[tuple[ResponseSum, Kind]]
+
+
+@dataclass
+class _Held:
+    """A response that waits for its group, with the version of its memory and the factor in each sum."""
+
+    response: Tensor
+    version: int
+    weights: dict[ResponseSum, float] = field(default_factory=lambda: defaultdict(float))
+    uses: Counter[tuple[ResponseSum, Kind]] = field(default_factory=Counter)
 
 
 class ResponseSums:
-    """A recorder's sink.
+    """A recorder's sink. Nothing in it makes the host wait for a GPU before `settle`.
 
     Args:
         needs: the sums to build, each with the first level that it takes.
         images: N, the number of rows of every response.
         device: of the model.
+        grouped: whether small responses are held back and measured in groups, which saves launches on a GPU; on a CPU
+            a response is measured at best while it is still in the cache. None: unless on a CPU.
 
     Attributes:
-        sums: the result by sum.
         ignored: responses whose first dimension is not N.
     """
 
-    def __init__(self, needs: dict[ResponseSum, int], images: int, device: torch.device) -> None:
+    def __init__(
+        self, needs: dict[ResponseSum, int], images: int, device: torch.device, *, grouped: bool | None = None
+    ) -> None:
         self._images = images
         self._first_levels = needs
         self._device = device
-        self.sums = {n: Summed(self._matrix(), {kind: self._counts() for kind in sorted(n.kinds)}) for n in needs}
-        self.ignored = 0
+        self._grouped = device.type != "cpu" if grouped is None else grouped
+        self._of_measure = {m: [n for n in needs if n.measure == m] for m in _ACCUMULATE}
+        # The sums of one measure lie in one tensor, so that a group is added to all of them at once.
+        self._stacks: dict[Measure, Tensor] = {m: self._matrices(len(of)) for m, of in self._of_measure.items() if of}
+        self._sums = {n: self._stacks[m][i] for m, of in self._of_measure.items() for i, n in enumerate(of)}
         self._measured: dict[tuple[object, ...], _Measured] = {}
+        self._held: dict[tuple[object, ...], _Held] = {}
+        # One flag per measured tensor on the device (1: used, 0: skipped), and how often each sum used it.
+        self._flags: list[Tensor] = []
+        self._uses: list[Counter[tuple[ResponseSum, Kind]]] = []
+        self.ignored = 0
 
-    def activation(self, level: int, response: Tensor) -> None:
+    def activation(self, level: int, response: Tensor, *, overwritten: bool = False) -> None:
         """Adds an activation response [N, ...] of that level to the sums that want it."""
-        self._add("activation", level, response)
+        self._add("activation", level, response, overwritten)
 
     def gradient(self, level: int, response: Tensor) -> None:
         """Adds a gradient response [N, ...] of that level to the sums that want it."""
-        self._add("gradient", level, response)
+        self._add("gradient", level, response, overwritten=False)
 
-    def _matrix(self) -> Tensor:
-        return torch.zeros(self._images, self._images, dtype=torch.float64, device=self._device)
+    def _matrices(self, count: int) -> Tensor:
+        return torch.zeros(count, self._images, self._images, dtype=torch.float64, device=self._device)
 
-    def _counts(self) -> Tensor:
-        return torch.zeros(2, dtype=torch.int64, device=self._device)
-
-    def _add(self, kind: Kind, level: int, response: Tensor) -> None:
+    def _add(self, kind: Kind, level: int, response: Tensor, overwritten: bool) -> None:
         wanting = [n for n, first in self._first_levels.items() if kind in n.kinds and level >= first]
         if not wanting:
             return
         if response.dim() < 2 or response.shape[0] != self._images or response.numel() == 0:
             self.ignored += 1
             return
-        for measure in sorted({need.measure for need in wanting}):
-            one = self._measure(measure, response)
-            for need in (n for n in wanting if n.measure == measure):
-                self.sums[need].k.add_(one.k, alpha=2.0**level if need.level_weighted else 1.0)
-                self.sums[need].counts[kind].add_(one.counts)
+        response = response.detach()
+        small = response.numel() * response.element_size() <= GROUPED_BYTES
+        for measure, of in self._of_measure.items():
+            weights = {n: 2.0**level if n.level_weighted else 1.0 for n in of if n in wanting}
+            if not weights:
+                continue
+            uses = Counter((need, kind) for need in weights)
+            if self._grouped and small and not overwritten and measure == "correlation":
+                self._hold(response, weights, uses)
+            else:
+                one = self._measure(measure, response)
+                one.uses.update(uses)
+                for need, weight in weights.items():
+                    self._sums[need].add_(one.k, alpha=weight)
 
     def _measure(self, measure: Measure, response: Tensor) -> _Measured:
-        response = response.detach()
-        storage = response.untyped_storage()
-        key = (
-            measure,
-            storage.data_ptr(),
-            response.storage_offset(),
-            tuple(response.shape),
-            response.stride(),
-            response.dtype,
-            response._version,
-        )
+        key = (measure, *_identity(response))
         known = self._measured.get(key)
         if known is not None and not known.storage.expired():
             return known
         self._measured = {k: m for k, m in self._measured.items() if not m.storage.expired()}
-        k, counts = self._matrix(), self._counts()
+        (k,) = self._matrices(1)
+        counts = torch.zeros(2, dtype=torch.int64, device=self._device)
         _ACCUMULATE[measure](k, response, 1.0, counts)
-        self._measured[key] = _Measured(StorageWeakRef(storage), k, counts)
+        self._flags.append(counts[:1])
+        self._uses.append(Counter())
+        self._measured[key] = _Measured(StorageWeakRef(response.untyped_storage()), k, self._uses[-1])
         return self._measured[key]
+
+    def _hold(
+        self, response: Tensor, weights: dict[ResponseSum, float], uses: Counter[tuple[ResponseSum, Kind]]
+    ) -> None:
+        key = _identity(response)
+        if key not in self._held:
+            full = len(self._held) == HELD_RESPONSES
+            if full or _bytes(response) + sum(_bytes(h.response) for h in self._held.values()) > HELD_BYTES:
+                self.flush()
+            self._held[key] = _Held(response, response._version)
+        held = self._held[key]
+        held.uses.update(uses)
+        for need, weight in weights.items():
+            held.weights[need] += weight
+
+    def flush(self) -> None:
+        """Measures what is held back.
+
+        Raises:
+            OverwrittenError: one of the held responses is not what it was.
+        """
+        waiting, self._held = list(self._held.values()), {}
+        if any(held.response._version != held.version for held in waiting):
+            raise OverwrittenError
+        needs = self._of_measure["correlation"]
+        for dtype in dict.fromkeys(held.response.dtype for held in waiting):  # mixed precision has several
+            group = [held for held in waiting if held.response.dtype == dtype]
+            flags = torch.empty(len(group), dtype=torch.int64, device=self._device)
+            weights = [held.weights[need] for need in needs for held in group]
+            ops.accumulate_correlation_group(
+                self._stacks["correlation"], [held.response for held in group], weights, flags
+            )
+            self._flags.append(flags)
+            self._uses.extend(held.uses for held in group)
+
+    @property
+    def _flag_tensor(self) -> Tensor:
+        return torch.cat(self._flags) if self._flags else torch.empty(0, dtype=torch.int64, device=self._device)
+
+
+def settle(sums: Sequence[ResponseSums]) -> list[dict[Need, Summed]]:
+    """The finished sums of several passes: all log-determinants in one batched call, all numbers in one transfer.
+
+    This is where the host waits for a GPU: once for each device and number of images, however many passes there are.
+
+    Returns:
+        For each pass, what became of each of its sums.
+    """
+    alike: dict[tuple[torch.device, int], list[ResponseSums]] = defaultdict(list)
+    for one in sums:
+        one.flush()
+        alike[one._device, one._images].append(one)
+    settled: dict[ResponseSums, dict[Need, Summed]] = {}
+    for members in alike.values():
+        matrices = torch.stack([k for one in members for k in one._sums.values()])
+        signs, logs = ops.slogdet(matrices)
+        flags = [one._flag_tensor.to(signs.dtype) for one in members]
+        numbers = iter(torch.cat([torch.stack([signs, logs], 1).flatten(), *flags]).tolist())
+        determinants = {one: {need: (next(numbers), next(numbers)) for need in one._sums} for one in members}
+        for one in members:
+            settled[one] = _summed(one, determinants[one], [next(numbers) for _ in one._uses])
+    return [settled[one] for one in sums]
+
+
+def _summed(
+    one: ResponseSums, determinants: dict[ResponseSum, tuple[float, float]], flags: Sequence[float]
+) -> dict[Need, Summed]:
+    used: dict[ResponseSum, Counter[Kind]] = {need: Counter() for need in one._sums}
+    skipped: dict[ResponseSum, Counter[Kind]] = {need: Counter() for need in one._sums}
+    for uses, flag in zip(one._uses, flags, strict=True):
+        for (need, kind), times in uses.items():
+            (used if flag else skipped)[need][kind] += times
+    return {n: Summed(one._sums[n], used[n], skipped[n], *determinants[n]) for n in one._sums}
+
+
+def _identity(response: Tensor) -> tuple[object, ...]:
+    """What two tensors share only if they are the same values in the same memory, while that memory lives."""
+    return (
+        response.untyped_storage()._cdata,
+        response.storage_offset(),
+        tuple(response.shape),
+        response.stride(),
+        response.dtype,
+        response._version,
+    )
+
+
+def _bytes(response: Tensor) -> int:
+    return response.numel() * response.element_size()
 
 
 class ResponseCount:
@@ -113,7 +224,7 @@ class ResponseCount:
     def __init__(self) -> None:
         self.per_level: dict[int, int] = {}
 
-    def activation(self, level: int, response: Tensor) -> None:
+    def activation(self, level: int, response: Tensor, *, overwritten: bool = False) -> None:
         """Counts a call."""
         self.per_level[level] = self.per_level.get(level, 0) + 1
 

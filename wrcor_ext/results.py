@@ -20,11 +20,13 @@ class ProxyResult:
         value: the score; higher is better. `nan` unless `status` is `"ok"`.
         status: `"ok"`; `"degenerate"` where the definition gives no finite number for this network and batch;
             `"failed"` where computing it raised.
-        seconds: wall time of the passes this proxy took part in; passes are shared, so these do not add up.
+        seconds: wall time of the passes this proxy took part in; passes are shared, so these do not add up. On a GPU
+            that of starting them: the host does not wait.
         detail: what stands behind the number: `sign` of the determinant; responses `used`, `skipped` (constant over
             some image, or not finite) and `ignored` (their first dimension is not the batch); how many of the used
-            ones are gradients, `gradients_used`, where the proxy takes those; `levels` and `first_level`; a `reason`
-            unless ok, and the `traceback` if failed.
+            ones are gradients, `gradients_used`, where the proxy takes those; `levels` and `first_level`; `offloaded`
+            if the pass fitted into a GPU only with the host's memory; a `reason` unless ok, and the `traceback` if
+            failed.
     """
 
     value: float

@@ -24,7 +24,8 @@ from wrcor_ext.ops.native import check_required
 from wrcor_ext.options import add_flags, checked, from_words, option, options_of
 from wrcor_ext.ranking import Scored
 from wrcor_ext.reporting import consoles
-from wrcor_ext.scoring import score
+from wrcor_ext.results import Scores
+from wrcor_ext.scoring import Measurement, finish, measure
 from wrcor_ext.scoring_options import ScoringOptions
 from wrcor_ext.spaces import Cost
 
@@ -137,27 +138,40 @@ def _batch(config: ScoreConfig, image_size: int) -> Batch:
 def _scored(models: Sequence[NamedModel], batch: Batch, config: ScoreConfig) -> tuple[list[Scored], bool]:
     """The models scored so far, and whether Ctrl-C kept the others from it."""
     messages = consoles.messages()
-    scored: list[Scored] = []
+    measured: list[_Measured] = []
+    interrupted = False
     try:
         for number, model in enumerate(models, start=1):
             if messages.is_terminal:
                 messages.print(f"scoring {model.spec} ({number} of {len(models)})", markup=False)
-            scored.append(score_one(model, batch, config))
+            measured.append(_measure_one(model, batch, config))
     except KeyboardInterrupt:
-        messages.print(f"stopped after {len(scored)} of {len(models)} models")
-        return scored, True
-    return scored, False
+        messages.print(f"stopped after {len(measured)} of {len(models)} models")
+        interrupted = True
+    # Only here does the host wait for a GPU.
+    finished = iter(finish([one.measurement for one in measured if one.measurement is not None]))
+    return [_row(one, next(finished) if one.measurement else None, config) for one in measured], interrupted
 
 
-def score_one(named: NamedModel, batch: Batch, config: ScoreConfig) -> Scored:
-    """Builds, scores and counts one model; what goes wrong with it alone is in the answer, not raised."""
+@dataclasses.dataclass(frozen=True)
+class _Measured:
+    """A model whose passes are done, or the reason why there are none."""
+
+    spec: str
+    cost: Cost | None
+    measurement: Measurement | None
+    reason: str | None = None
+
+
+def _measure_one(named: NamedModel, batch: Batch, config: ScoreConfig) -> _Measured:
+    """Builds, measures and counts one model; what goes wrong with it alone is in the answer, not raised."""
     cost: Cost | None = None
     try:
         model = named.build(
             num_classes=config.num_classes or batch.num_classes, seed=config.seed, pretrained=config.pretrained
         )
         cost = _cost(model, batch)
-        scores = score(
+        measurement = measure(
             model,
             batch.images,
             batch.labels,
@@ -166,15 +180,20 @@ def score_one(named: NamedModel, batch: Batch, config: ScoreConfig) -> Scored:
             levels=config.levels,
             tail=config.tail,
             seed=config.seed,
+            amp=config.amp,
         )
     except BackendError:
         raise  # The installation is at fault, not the model: every further one would fail as well.
     except Exception as error:  # noqa: BLE001  a model is foreign code and may raise anything: the others are still scored
-        reason = str(error) if isinstance(error, InputError) else in_words(error)
-        return Scored(named.spec, "failed", dict.fromkeys(config.proxies), 0.0, cost, reason)
+        return _Measured(named.spec, cost, None, str(error) if isinstance(error, WrcorError) else in_words(error))
+    return _Measured(named.spec, cost, measurement)
+
+
+def _row(one: _Measured, scores: Scores | None, config: ScoreConfig) -> Scored:
+    if scores is None:
+        return Scored(one.spec, "failed", dict.fromkeys(config.proxies), 0.0, one.cost, one.reason)
     values = {name: scores[name].value if scores[name].status == "ok" else None for name in config.proxies}
-    status = scores[config.proxies[0]].status
-    return Scored(named.spec, status, values, scores.seconds, cost, scores.reason)
+    return Scored(one.spec, scores[config.proxies[0]].status, values, scores.seconds, one.cost, scores.reason)
 
 
 def _cost(model: torch.nn.Module, batch: Batch) -> Cost | None:
@@ -201,7 +220,7 @@ def _show(scored: Sequence[Scored], batch: Batch, config: ScoreConfig) -> None:
 
 def _show_proxies(*, as_json: bool) -> None:
     known = [proxies.get(name) for name in proxies.names()]
-    needs = [("labels, a backward" if proxy.needs.needs_gradients else "a forward") for proxy in known]
+    needs = [("labels, a backward" if proxy.needs_labels else "a forward") for proxy in known]
     if as_json:
         facts = [
             {"name": p.name, "aliases": p.aliases, "needs": need, "paper": p.paper, "summary": p.summary}

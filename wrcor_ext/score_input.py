@@ -18,6 +18,9 @@ from wrcor_ext.recorder import RULES
 MAX_IMAGES = MAX_ROWS
 
 Tail = int | Literal["auto"] | None
+ClassRange = tuple[int, int]
+Amp = Literal["float16", "bfloat16"] | None
+AMP_TYPES = ("bfloat16", "float16")
 
 
 def proxy_names(proxies: Sequence[str]) -> Sequence[str]:
@@ -29,14 +32,16 @@ def proxy_names(proxies: Sequence[str]) -> Sequence[str]:
     return proxies
 
 
-def check_options(rule: str, tail: Tail, seed: int) -> None:
-    """Refuses a rule, a tail or a seed that means nothing."""
+def check_options(rule: str, tail: Tail, seed: int, amp: Amp) -> None:
+    """Refuses a rule, a tail, a seed or a precision that means nothing."""
     if rule not in RULES:
         raise InputError(f"unknown rule {rule!r}: allowed are {' and '.join(map(repr, RULES))}")
     if tail is not None and tail != "auto" and (type(tail) is not int or tail < 1):
         raise InputError(f"tail={tail!r} keeps no level: allowed are 'auto', a number of levels from 1 on, or None")
     if type(seed) is not int or not 0 <= seed < 2**63:
         raise InputError(f"seed={seed!r} is not a whole number from 0 to 2**63 - 1")
+    if amp is not None and amp not in AMP_TYPES:
+        raise InputError(f"amp={amp!r} is unknown: allowed are {', '.join(map(repr, AMP_TYPES))} and None")
 
 
 def check_model(model: nn.Module) -> None:
@@ -75,14 +80,25 @@ def check_batch(images: Tensor, labels: Tensor | None, needs_labels: bool) -> No
         raise InputError(f"labels are {labels.dtype}: class indices are whole numbers")
 
 
-def check_class_indices(logits: Tensor, labels: Tensor) -> None:
+def class_range(labels: Tensor | None) -> ClassRange | None:
+    """The lowest and the highest of class indices [N]; None for anything else.
+
+    Looked up before the first forward: reading a label makes the host wait for a GPU.
+    """
+    if labels is None or labels.dim() != 1 or labels.is_floating_point():
+        return None
+    low, high = torch.aminmax(labels)
+    return int(low), int(high)
+
+
+def check_classes(logits: Tensor, classes: ClassRange | None) -> None:
     """Refuses class indices that the logits [N, classes] do not have."""
-    if logits.dim() != 2 or labels.dim() != 1:
+    if logits.dim() != 2 or classes is None:
         return  # cross_entropy has other uses (probabilities as labels, dense prediction) and its own checks
-    classes = logits.shape[1]
-    low, high = int(labels.min()), int(labels.max())
-    if low < 0 or high >= classes:
-        raise InputError(f"label {low if low < 0 else high} is out of range: the model has classes 0 to {classes - 1}")
+    low, high = classes
+    if low < 0 or high >= logits.shape[1]:
+        wrong = low if low < 0 else high
+        raise InputError(f"label {wrong} is out of range: the model has classes 0 to {logits.shape[1] - 1}")
 
 
 def placed(model: nn.Module, images: Tensor, labels: Tensor | None) -> tuple[Tensor, Tensor | None]:

@@ -6,39 +6,25 @@ import math
 import threading
 import time
 import traceback
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
 
 from wrcor_ext import levels as level_blocks
+from wrcor_ext import passes
 from wrcor_ext import proxies as registry
-from wrcor_ext.errors import InputError, WrcorError, in_words
-from wrcor_ext.preserve import preserved, seeded
-from wrcor_ext.proxies import Proxy
-from wrcor_ext.recorder import Recorder, Rule
-from wrcor_ext.response_sums import ResponseCount, ResponseSums
+from wrcor_ext.errors import in_words
+from wrcor_ext.needs import Loss, ResponseSum, Skipped
+from wrcor_ext.passes import Measured, Request
+from wrcor_ext.plan import plan
+from wrcor_ext.proxies import Proxy, Summed
+from wrcor_ext.recorder import Rule
+from wrcor_ext.response_sums import settle
 from wrcor_ext.results import ProxyResult, Scores
-from wrcor_ext.score_input import (
-    Tail,
-    check_batch,
-    check_class_indices,
-    check_model,
-    check_options,
-    placed,
-    proxy_names,
-)
-
-# `tail="auto"` may leave out less than this share of the summed weights. 2^-7 keeps the ranking of NAS-Bench-201 cells
-# (Kendall tau 0.998 with the exact score), but on MobileNetV2 networks of nine levels it gives 0.996; 2^-9 keeps both.
-AUTO_TAIL_SHARE = 2.0**-9
-
-Loss = Callable[[Any, Tensor], Tensor]
+from wrcor_ext.score_input import Amp, Tail, check_batch, check_model, check_options, class_range, proxy_names
 
 # The random generators are the process's, and a model's hooks and modes its own: two threads at once would mix them up.
 _one_at_a_time = threading.RLock()
@@ -55,6 +41,7 @@ def score(
     tail: Tail = None,
     loss: Loss = F.cross_entropy,
     seed: int = 0,
+    amp: Amp = None,
 ) -> Scores:
     """Scores an untrained network from its responses to one mini-batch (arXiv 2507.08841).
 
@@ -76,6 +63,8 @@ def score(
             number of responses) is under 2^-9 of the total. None keeps all. Other proxies are not affected.
         loss: `loss(output, labels)`, a scalar: the gradients' source.
         seed: seeds the global random generators for the call, for models that draw in their forward.
+        amp: `"bfloat16"` or `"float16"`: the forward and the backward run in `torch.autocast` of that type. Sums and
+            log-determinants stay float64.
 
     Returns:
         Scores: a mapping from canonical proxy name to `ProxyResult`, in the order asked for.
@@ -83,163 +72,161 @@ def score(
     Raises:
         InputError: for input that cannot be scored: a batch of one image, lengths that differ, values that are not
             finite, a label out of range, an unknown proxy or rule, a model that calls no activation.
+        OutOfMemoryError: if the network and the batch do not fit into the memory of their device. Before that, a pass
+            that does not fit on a GPU is run again with what only the backward needs in the host's memory: same score.
         Exception: whatever the model's forward or `loss` raises.
     """
-    began = time.perf_counter()
-    wanted = list(dict.fromkeys(registry.get(name) for name in proxy_names(proxies)))
-    check_options(rule, tail, seed)
-    check_model(model)
-    check_batch(images, labels, any(p.needs.needs_gradients for p in wanted))
-    request = _Request(wanted, rule, level_blocks.resolve(model, levels), tail, loss, seed)
-    with _one_at_a_time:
-        results = _scored(model, images, labels, request, began)
-    return Scores(results, time.perf_counter() - began)
+    measurement = measure(
+        model, images, labels, proxies=proxies, rule=rule, levels=levels, tail=tail, loss=loss, seed=seed, amp=amp
+    )
+    return finish([measurement])[0]
+
+
+def score_many(
+    models: Iterable[nn.Module],
+    images: Tensor,
+    labels: Tensor | None = None,
+    *,
+    proxies: Sequence[str] = ("wrcor",),
+    rule: Rule = "activations",
+    levels: level_blocks.Levels = "auto",
+    tail: Tail = None,
+    loss: Loss = F.cross_entropy,
+    seed: int = 0,
+    amp: Amp = None,
+) -> list[Scores]:
+    """Scores several networks on one batch; a GPU is waited for once, after the last of them.
+
+    All log-determinants are computed in one batched call. `models` may be a generator that builds each network when it
+    is its turn: none is kept. Arguments are those of `score`, and so are the values.
+
+    Returns:
+        One `Scores` per model, in order.
+
+    Raises:
+        InputError: as for `score`.
+        Exception: whatever building a model, its forward or `loss` raises. To go on with the others, use `measure` and
+            `finish`.
+    """
+    return finish(
+        [
+            measure(
+                model,
+                images,
+                labels,
+                proxies=proxies,
+                rule=rule,
+                levels=levels,
+                tail=tail,
+                loss=loss,
+                seed=seed,
+                amp=amp,
+            )
+            for model in models
+        ]
+    )
 
 
 @dataclass(frozen=True)
-class _Request:
-    """What is asked of the passes."""
+class Measurement:
+    """The passes of one model, run but not finished: on a GPU they may still be under way.
+
+    It holds N x N matrices, neither the model nor its responses.
+    """
 
     wanted: Sequence[Proxy]
-    rule: Rule
-    blocks: Sequence[nn.Module]
-    tail: Tail
-    loss: Loss
-    seed: int
-
-    @property
-    def needs_gradients(self) -> bool:
-        return any(p.needs.needs_gradients for p in self.wanted)
+    measured: Measured
+    seconds: float
 
 
-def _scored(
-    model: nn.Module, images: Tensor, labels: Tensor | None, request: _Request, began: float
-) -> dict[str, ProxyResult]:
-    """The passes in the fastest memory layout, or in the caller's where the model does not run in the fastest.
+def measure(
+    model: nn.Module,
+    images: Tensor,
+    labels: Tensor | None = None,
+    *,
+    proxies: Sequence[str] = ("wrcor",),
+    rule: Rule = "activations",
+    levels: level_blocks.Levels = "auto",
+    tail: Tail = None,
+    loss: Loss = F.cross_entropy,
+    seed: int = 0,
+    amp: Amp = None,
+) -> Measurement:
+    """The first part of `score`, with its arguments and errors: everything that needs the model.
 
-    channels_last is a quarter faster on a CPU. The reference rule keeps the layout it is given: batch-norms round
-    differently in channels_last, by 2e-8 of a score, and it is there to reproduce published numbers.
+    From the first forward on nothing waits for a GPU.
     """
-    layouts = [torch.preserve_format]
-    if images.dim() == 4 and request.rule != "reference":
-        layouts.insert(0, torch.channels_last)
-    while True:
-        layout = layouts.pop(0)
-        try:
-            with preserved(model), seeded(request.seed), torch.inference_mode(False), torch.enable_grad():
-                own, placed_labels = placed(model, images, labels)
-                if layout is torch.channels_last and own.device.type == "cpu":
-                    own = own.contiguous(memory_format=layout)
-                return _passes(model, own, placed_labels, request, began)
-        except RuntimeError as error:
-            # A `view` that flattens channels, say: it wants the layout that the model was written for.
-            if not layouts or isinstance(error, WrcorError):
-                raise
-
-
-def _passes(
-    model: nn.Module, images: Tensor, labels: Tensor | None, request: _Request, began: float
-) -> dict[str, ProxyResult]:
-    _prepare(model)
-    levels = max(1, len(request.blocks))
-    tail = request.tail
-    if tail == "auto":
-        tail = _auto_tail(model, images, request) if any(p.needs.level_weighted for p in request.wanted) else None
-    first_level = 0 if tail is None else max(0, levels - tail)
-    needs = {p.needs: first_level if p.needs.level_weighted else 0 for p in request.wanted}
-    sums = ResponseSums(needs, images.shape[0], images.device)
-    recorder = Recorder(
-        model,
-        sums,
-        rule=request.rule,
-        blocks=request.blocks,
-        first_level=min(needs.values()),
-        gradients=request.needs_gradients,
-    )
-    graph: AbstractContextManager[object] = nullcontext() if request.needs_gradients else torch.no_grad()
-    with graph:
-        with recorder:
-            output = model(images)
-        if recorder.calls == 0:
-            raise InputError(_no_activations(model, request.rule))
-        if request.needs_gradients:
-            assert labels is not None  # check_batch saw to it
-            recorder.backward(_loss(request.loss, output, labels))
-    seconds = time.perf_counter() - began
-    return {
-        p.name: _result(p, sums, seconds, {"levels": levels, "first_level": needs[p.needs]}) for p in request.wanted
-    }
-
-
-def _prepare(model: nn.Module) -> None:
-    """No parameter gradients; eval mode, but for the norms that use the statistics of the batch in training."""
-    for module in model.modules():
-        training = isinstance(module, _BatchNorm)
-        if module.training != training:  # a module's own attribute assignment is slow
-            module.training = training
-        for parameter in module._parameters.values():
-            if parameter is not None:
-                parameter.requires_grad_(False)
-
-
-def _auto_tail(model: nn.Module, images: Tensor, request: _Request) -> int:
-    """The smallest number of last levels whose left-out share of the weights is under `AUTO_TAIL_SHARE`."""
-    count = ResponseCount()
-    recorder = Recorder(model, count, rule=request.rule, blocks=request.blocks, gradients=False)
-    # Of its own seed and state, so that counting changes nothing about the scored pass.
-    with torch.no_grad(), preserved(model), seeded(request.seed), recorder:
-        # Two images tell how often each level is called; one would stop a batch-norm over a single value.
-        model(images[:2].clone())
-    levels = max(1, len(request.blocks))
-    weights = [count.per_level.get(level, 0) * 2.0**level for level in range(levels)]
-    total = math.fsum(weights)
-    for tail in range(1, levels):
-        if math.fsum(weights[: levels - tail]) < AUTO_TAIL_SHARE * total:
-            return tail
-    return levels
-
-
-def _loss(loss: Loss, output: Any, labels: Tensor) -> Tensor:
-    if loss is F.cross_entropy:
-        # Hugging Face models wrap their logits.
-        output = getattr(output, "logits", output)
-        if not isinstance(output, Tensor):
-            raise InputError(
-                f"the model returns {type(output).__name__}, not logits: give loss=, a function of (output, labels)"
-            )
-        check_class_indices(output, labels)
-    value: object = loss(output, labels)
-    if not isinstance(value, Tensor) or value.numel() != 1:
-        found = f"a tensor of shape {tuple(value.shape)}" if isinstance(value, Tensor) else type(value).__name__
-        raise InputError(f"loss returned {found}: a scalar tensor is needed")
-    return value
-
-
-def _no_activations(model: nn.Module, rule: Rule) -> str:
-    what = "calls no activation function" if rule == "activations" else "has no module whose class name contains ReLU"
-    return f"{type(model).__name__} {what} (rule={rule!r}): it has no response to score"
-
-
-def _result(proxy: Proxy, sums: ResponseSums, seconds: float, detail: dict[str, object]) -> ProxyResult:
     began = time.perf_counter()
-    summed = sums.sums[proxy.needs]
-    per_kind = {kind: [int(count) for count in counts] for kind, counts in summed.counts.items()}
-    used, skipped = (sum(column) for column in zip(*per_kind.values(), strict=True))
-    detail |= {"used": used, "skipped": skipped, "ignored": sums.ignored}
-    if proxy.needs.needs_gradients:
-        detail["gradients_used"] = per_kind["gradient"][0]
-    if used == 0:
-        reason = "no response varies over its features for every image"
-        if skipped == 0:
-            reason = "no response has the images as its first dimension"
-        return ProxyResult(math.nan, "degenerate", seconds, detail | {"reason": reason})
+    wanted = list(dict.fromkeys(registry.get(name) for name in proxy_names(proxies)))
+    check_options(rule, tail, seed, amp)
+    check_model(model)
+    planned = plan(wanted)
+    check_batch(images, labels, planned.needs_labels)
+    blocks = level_blocks.resolve(model, levels)
+    request = Request(planned, rule, blocks, tail, loss, seed, amp, class_range(labels))
+    with _one_at_a_time:
+        measured = passes.run(model, images, labels, request)
+    return Measurement(wanted, measured, time.perf_counter() - began)
+
+
+def finish(measurements: Sequence[Measurement]) -> list[Scores]:
+    """The second part of `score`, for any number of models at once: log-determinants and results.
+
+    Returns:
+        One `Scores` per measurement, in order.
+    """
+    began = time.perf_counter()
+    settled = iter(settle([sums for m in measurements if (sums := m.measured.sums) is not None]))
+    own = (time.perf_counter() - began) / max(1, len(measurements))
+    finished = []
+    for measurement in measurements:
+        results = dict(measurement.measured.results)
+        if measurement.measured.sums is not None:
+            results.update(next(settled))
+        values = {p.name: _result(p, measurement, [results[need] for need in p.needs]) for p in measurement.wanted}
+        finished.append(Scores(values, measurement.seconds + own))
+    return finished
+
+
+def _result(proxy: Proxy, measurement: Measurement, results: Sequence[Any]) -> ProxyResult:
+    began = time.perf_counter()
+    seconds = measurement.seconds
+    detail: dict[str, object] = {"offloaded": True} if measurement.measured.offloaded else {}
+    for need, result in zip(proxy.needs, results, strict=True):
+        if isinstance(result, Skipped):
+            detail["reason"] = result.reason
+            if result.traceback is not None:
+                detail["traceback"] = result.traceback
+            return ProxyResult(math.nan, "failed", seconds, detail)
+        if isinstance(need, ResponseSum):
+            detail |= _response_detail(need, result, measurement.measured)
+            if detail["used"] == 0:
+                reason = "no response varies over its features for every image"
+                if detail["skipped"] == 0:
+                    reason = "no response has the images as its first dimension"
+                return ProxyResult(math.nan, "degenerate", seconds, detail | {"reason": reason})
     try:
-        value = proxy.compute(summed.k)
+        value = proxy.compute(*results)
     except Exception as error:  # noqa: BLE001  a proxy may be the user's own: its failure is its result
         detail |= {"reason": in_words(error), "traceback": traceback.format_exc()}
         return ProxyResult(math.nan, "failed", seconds, detail)
-    detail["sign"] = value.sign
     seconds += time.perf_counter() - began
+    detail |= value.detail
     if value.reason is not None:
-        return ProxyResult(math.nan, "degenerate", seconds, detail | {"reason": value.reason})
+        detail |= {"reason": value.reason, "value": value.value}
+        return ProxyResult(math.nan, "degenerate", seconds, detail)
     return ProxyResult(value.value, "ok", seconds, detail)
+
+
+def _response_detail(need: ResponseSum, summed: Summed, measured: Measured) -> dict[str, object]:
+    assert measured.sums is not None
+    detail: dict[str, object] = {
+        "levels": measured.levels,
+        "first_level": measured.first_levels[need],
+        "used": sum(summed.used.values()),
+        "skipped": sum(summed.skipped.values()),
+        "ignored": measured.sums.ignored,
+    }
+    if need.needs_gradients:
+        detail["gradients_used"] = summed.used.get("gradient", 0)
+    return detail

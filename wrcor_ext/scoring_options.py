@@ -10,7 +10,7 @@ from wrcor_ext import proxies as registry
 from wrcor_ext.data import MAX_IMAGE_SIZE
 from wrcor_ext.options import option
 from wrcor_ext.recorder import RULES, Rule
-from wrcor_ext.score_input import MAX_IMAGES, Tail
+from wrcor_ext.score_input import AMP_TYPES, MAX_IMAGES, Amp, Tail
 
 # More than any machine has cores; OpenMP ends the whole process where it cannot start the threads asked for.
 MAX_THREADS = 1024
@@ -34,6 +34,11 @@ class ScoringOptions:
         "auto",
         "levels at the end of the network that count; 'auto' omits those whose weights do not matter",
         kinds.optional(kinds.whole(1), "all levels", {"auto": "auto"}),
+    )
+    amp: Amp = option(  # noqa: RUF009 (likewise)
+        None,
+        "lower precision of forward and backward (automatic mixed precision)",
+        kinds.optional(kinds.choice(AMP_TYPES), "the model's own precision"),
     )
     dataset: str = option(
         "photos", "images to score on", kinds.text(", ".join(s.syntax for s in data.sources())), aliases=("data",)

@@ -5,6 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from wrcor_ext import proxies
+
+# The proxies that are computed from sums over responses.
+OF_RESPONSES = tuple(n for n in proxies.names() if isinstance(proxies.get(n).needs[0], proxies.ResponseSum))
+
 
 class Net(nn.Module):
     """Three levels of two responses with batch-norm, dropout and a tensor that feeds two activations."""

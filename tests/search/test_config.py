@@ -27,6 +27,7 @@ OTHER = {
     "tournament_size": 3,
     "proxies": ["naswot", "wrcor"],
     "rule": "reference",
+    "amp": "bfloat16",
     "tail": 4,
     "budget": 7,
     "dataset": "noise",

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from wrcor_ext.proxies import correlation, sign_pattern
-from wrcor_ext.proxies.registry import Proxy, ProxyValue, ResponseSum, canonical_name, get, names, register
+from wrcor_ext.needs import ResponseSum
+from wrcor_ext.proxies import correlation, input_jacobian, pruning, sign_pattern
+from wrcor_ext.proxies.registry import Proxy, ProxyValue, Summed, canonical_name, get, names, register
 
 __all__ = [
     "Proxy",
     "ProxyValue",
     "ResponseSum",
+    "Summed",
     "canonical_name",
     "correlation",
     "get",
+    "input_jacobian",
     "names",
+    "pruning",
     "register",
     "sign_pattern",
 ]

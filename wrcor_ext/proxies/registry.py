@@ -3,52 +3,50 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TypeVar
 
-import torch
+from torch import Tensor
 
-from wrcor_ext import ops
 from wrcor_ext.errors import InputError, did_you_mean
+from wrcor_ext.needs import Kind, Need
 
-Kind = Literal["activation", "gradient"]
-Measure = Literal["correlation", "hamming"]
+Compute = TypeVar("Compute", bound=Callable[..., "ProxyValue"])
 
 
 @dataclass(frozen=True)
-class ResponseSum:
-    """A matrix K [N, N] float64 summed over the responses of one forward (and backward).
+class Summed:
+    """A finished sum over responses.
 
     Attributes:
-        kinds: which responses take part.
-        measure: `"correlation"` adds abs(C(x)); `"hamming"` adds B B^T + (1-B)(1-B)^T with B = (x > 0).
-        level_weighted: a response of level l counts 2^l times instead of once.
+        k: [N, N] float64, on the model's device.
+        used: per kind, how many responses went into it.
+        skipped: per kind, how many did not: a row without variance, or not finite.
+        sign: of the determinant of K, by LU with partial pivoting.
+        logabsdet: logarithm of its absolute value. The log-determinants of all passes are computed in one call.
     """
 
-    kinds: frozenset[Kind]
-    measure: Measure
-    level_weighted: bool = False
-
-    @property
-    def needs_gradients(self) -> bool:
-        """Whether a backward pass is needed."""
-        return "gradient" in self.kinds
+    k: Tensor
+    used: Mapping[Kind, int]
+    skipped: Mapping[Kind, int]
+    sign: float
+    logabsdet: float
 
 
 @dataclass(frozen=True)
 class ProxyValue:
-    """A proxy's number before it is packed into a result; `reason` is set where there is none.
+    """A proxy's number before it is packed into a result.
 
     Attributes:
-        value: the score, or nan.
-        sign: sign of the determinant behind the logarithm: a sum of abs(C) may be indefinite.
-        reason: why there is no value, or None.
+        value: the score; not finite where there is none.
+        reason: why there is none, or None.
+        detail: what else is known, for `ProxyResult.detail`.
     """
 
     value: float
-    sign: float
     reason: str | None = None
+    detail: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -58,18 +56,27 @@ class Proxy:
     Attributes:
         name: canonical name, as the field uses it.
         aliases: other accepted names (the published code's).
-        needs: the sum over responses that it is computed from.
-        compute: from K [N, N] float64 to a value.
+        needs: what it is computed from.
+        compute: from the results of its needs, in their order, to a value.
         paper: where it is defined.
         summary: one line for listings.
+        higher_is_better: whether networks with a higher value are expected to train better.
+        deterministic: whether the same network and batch give the same value for every seed.
     """
 
     name: str
     aliases: tuple[str, ...]
-    needs: ResponseSum
-    compute: Callable[[torch.Tensor], ProxyValue]
+    needs: tuple[Need, ...]
+    compute: Callable[..., ProxyValue]
     paper: str
     summary: str
+    higher_is_better: bool = True
+    deterministic: bool = True
+
+    @property
+    def needs_labels(self) -> bool:
+        """Whether one label per image is needed."""
+        return any(need.needs_labels for need in self.needs)
 
 
 _PROXIES: dict[str, Proxy] = {}
@@ -77,20 +84,29 @@ _CANONICAL: dict[str, str] = {}
 
 
 def register(
-    name: str, *, needs: ResponseSum, paper: str, aliases: tuple[str, ...] = ()
-) -> Callable[[Callable[[torch.Tensor], ProxyValue]], Callable[[torch.Tensor], ProxyValue]]:
+    name: str,
+    *,
+    needs: Need | tuple[Need, ...],
+    paper: str,
+    aliases: tuple[str, ...] = (),
+    higher_is_better: bool = True,
+    deterministic: bool = True,
+) -> Callable[[Compute], Compute]:
     """Decorator that enters a proxy under `name`; its docstring's first line becomes the summary.
+
+    The function takes the result of each need: a `Summed` for a `ResponseSum`, else whatever the need says.
 
     Raises:
         ValueError: if the name or an alias is taken.
     """
 
-    def enter(compute: Callable[[torch.Tensor], ProxyValue]) -> Callable[[torch.Tensor], ProxyValue]:
+    def enter(compute: Compute) -> Compute:
         taken = [n for n in (name, *aliases) if n in _CANONICAL]
         if taken:
             raise ValueError(f"proxy name {taken[0]!r} is registered twice")
         summary = (compute.__doc__ or "").strip().split("\n")[0]
-        _PROXIES[name] = Proxy(name, aliases, needs, compute, paper, summary)
+        asked = needs if isinstance(needs, tuple) else (needs,)
+        _PROXIES[name] = Proxy(name, aliases, asked, compute, paper, summary, higher_is_better, deterministic)
         _CANONICAL.update(dict.fromkeys((name, *aliases), name))
         return compute
 
@@ -119,9 +135,13 @@ def get(name: str) -> Proxy:
     return _PROXIES[canonical]
 
 
-def log_abs_det(k: torch.Tensor) -> ProxyValue:
-    """log abs det K of a sum over responses, K [N, N] float64, by LU with partial pivoting."""
-    sign, value = (float(part) for part in ops.slogdet(k))
-    if math.isfinite(value):
-        return ProxyValue(value, sign)
-    return ProxyValue(math.nan, sign, "the summed matrix is singular: at least two images give the same responses")
+def finite(value: Tensor | float, reason: str, **detail: object) -> ProxyValue:
+    """`value` as a proxy's value; `reason` is why it may come out as NaN or infinite."""
+    number = float(value)
+    return ProxyValue(number, None if math.isfinite(number) else reason, detail)
+
+
+def log_abs_det(summed: Summed) -> ProxyValue:
+    """log abs det K of a sum over responses."""
+    reason = "the summed matrix is singular: at least two images give the same responses"
+    return finite(summed.logabsdet, reason, sign=summed.sign)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import torch
-
-from wrcor_ext.proxies.registry import ProxyValue, ResponseSum, log_abs_det, register
+from wrcor_ext.needs import ResponseSum
+from wrcor_ext.proxies.registry import ProxyValue, Summed, log_abs_det, register
 
 # NASWOT's kernel on gradient responses as well: measures of the code published with this paper.
 _PAPER = "Weighted Response Correlation, arXiv 2507.08841"
@@ -16,18 +15,18 @@ _PAPER = "Weighted Response Correlation, arXiv 2507.08841"
     needs=ResponseSum(frozenset({"activation"}), "hamming"),
     paper="Neural Architecture Search without Training, arXiv 2006.04647",
 )
-def naswot(k: torch.Tensor) -> ProxyValue:
+def naswot(summed: Summed) -> ProxyValue:
     """log abs det of the sum over activation responses of B B^T + (1-B)(1-B)^T, B = (A > 0)."""
-    return log_abs_det(k)
+    return log_abs_det(summed)
 
 
 @register("grad_hamming", needs=ResponseSum(frozenset({"gradient"}), "hamming"), paper=_PAPER)
-def grad_hamming(k: torch.Tensor) -> ProxyValue:
+def grad_hamming(summed: Summed) -> ProxyValue:
     """log abs det of the sum over gradient responses of B B^T + (1-B)(1-B)^T, B = (G > 0)."""
-    return log_abs_det(k)
+    return log_abs_det(summed)
 
 
 @register("act_grad_hamming", needs=ResponseSum(frozenset({"activation", "gradient"}), "hamming"), paper=_PAPER)
-def act_grad_hamming(k: torch.Tensor) -> ProxyValue:
+def act_grad_hamming(summed: Summed) -> ProxyValue:
     """log abs det of the same sum over activation and gradient responses."""
-    return log_abs_det(k)
+    return log_abs_det(summed)

@@ -7,7 +7,7 @@ from collections.abc import Hashable
 from typing import Generic, Protocol, TypeVar
 
 from wrcor_ext.data import Batch
-from wrcor_ext.errors import BackendError, InputError, in_words
+from wrcor_ext.errors import BackendError, WrcorError, in_words
 from wrcor_ext.scoring import score
 from wrcor_ext.search.config import SearchConfig
 from wrcor_ext.search.trial import Evaluation
@@ -65,11 +65,12 @@ class InProcessEvaluator(Generic[A]):
                 rule=config.rule,
                 tail=config.tail,
                 seed=config.seed,
+                amp=config.amp,
             )
         except BackendError:
             raise  # The installation is at fault, not the candidate: every further one would fail as well.
         except Exception as error:  # noqa: BLE001  a network is foreign code and may raise anything: the search goes on
-            reason = str(error) if isinstance(error, InputError) else in_words(error)
+            reason = str(error) if isinstance(error, WrcorError) else in_words(error)
             return Evaluation("failed", dict.fromkeys(config.proxies), time.perf_counter() - start, reason)
         values = {name: scores[name].value if scores[name].status == "ok" else None for name in config.proxies}
         status = scores[config.proxies[0]].status

@@ -1,0 +1,52 @@
+"""Automatic mixed precision: what runs in half precision, what does not, and what it does to a score."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+from helpers.small_net import Net, batch
+from torch import Tensor
+
+import wrcor_ext
+from wrcor_ext import passes, proxies
+
+
+@pytest.mark.parametrize("amp", ["bfloat16", "float16"])
+def test_the_passes_run_in_the_type_asked_for(amp: Any) -> None:
+    torch.manual_seed(0)
+    model, (images, labels) = Net(), batch()
+    seen: list[torch.dtype] = []
+    model.stem.register_forward_hook(lambda module, args, out: seen.append(out.dtype))
+    full = wrcor_ext.score(model, images, labels, proxies=proxies.names())
+    half = wrcor_ext.score(model, images, labels, proxies=proxies.names(), amp=amp)
+    assert seen == [torch.float32, getattr(torch, amp)]
+    for name, result in half.items():
+        assert result.status == "ok", name
+        assert result.value == pytest.approx(full[name].value, rel=0.05), name
+        assert result.value != full[name].value, name
+    assert not torch.is_autocast_enabled("cpu")
+
+
+def test_small_gradients_survive_float16(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A loss of 1e-5 of the usual: its gradients are below what float16 can hold."""
+    torch.manual_seed(0)
+    model, (images, labels) = Net(), batch()
+
+    def faint(output: Tensor, labels: Tensor) -> Tensor:
+        return F.cross_entropy(output, labels) * 1e-5
+
+    usual = wrcor_ext.score(model, images, labels, proxies=["gcor"], amp="float16")["gcor"]
+    found = wrcor_ext.score(model, images, labels, proxies=["gcor"], loss=faint, amp="float16")["gcor"]
+    assert found.detail["skipped"] == 0
+    assert found.value == pytest.approx(usual.value, rel=1e-2)
+    monkeypatch.setattr(passes, "FLOAT16_LOSS_SCALE", 1.0)
+    lost = wrcor_ext.score(model, images, labels, proxies=["gcor"], loss=faint, amp="float16")["gcor"]
+    assert lost.status != "ok" or lost.value != pytest.approx(usual.value, rel=1e-2)
+
+
+def test_an_unknown_type_is_refused() -> None:
+    with pytest.raises(wrcor_ext.InputError, match="amp='int8' is unknown: allowed are 'bfloat16', 'float16' and None"):
+        wrcor_ext.score(Net(), *batch(), amp="int8")  # type: ignore[arg-type]

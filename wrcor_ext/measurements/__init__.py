@@ -1,0 +1,1 @@
+"""What proxies measure besides sums over responses: one file per need."""

@@ -1,0 +1,263 @@
+"""Runs a plan: the shared forward of the images with its backwards, then the needs with passes of their own."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, ExitStack, nullcontext
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from wrcor_ext.errors import InputError, NotApplicableError, OutOfMemoryError, WrcorError, in_words
+from wrcor_ext.needs import Loss, Need, ResponseSum, Seen, Skipped, Subject, logits_of, weight_layers
+from wrcor_ext.plan import Plan
+from wrcor_ext.preserve import preserved, seeded
+from wrcor_ext.recorder import Recorder, Rule
+from wrcor_ext.response_sums import OverwrittenError, ResponseSums
+from wrcor_ext.score_input import Amp, ClassRange, Tail, check_classes, placed
+from wrcor_ext.tails import first_level
+
+# Half-precision gradients of a mean loss are lost below 2^-24. The scale begins where torch's GradScaler does; what is
+# measured on gradients, correlation and signs, does not depend on it.
+FLOAT16_LOSS_SCALE = 2.0**16
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is asked of the passes of one model."""
+
+    plan: Plan
+    rule: Rule
+    blocks: Sequence[nn.Module]
+    tail: Tail
+    loss: Loss
+    seed: int
+    amp: Amp
+    classes: ClassRange | None
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What the passes of one model leave: its numbers may still be on the device.
+
+    Attributes:
+        results: of each probe and of each need with passes of its own; `Skipped` where there is none.
+        sums: of responses, if any are wanted.
+        levels: L.
+        first_levels: per sum of responses, the first level that it takes.
+        offloaded: whether what the backward needs had to wait in the host's memory.
+    """
+
+    results: dict[Need, Any]
+    sums: ResponseSums | None = None
+    levels: int = 1
+    first_levels: dict[ResponseSum, int] = field(default_factory=dict)
+    offloaded: bool = False
+
+
+@dataclass(frozen=True)
+class _Way:
+    """One way to run a pass; all give the same score, but for the rounding of a layout."""
+
+    channels_last: bool = False
+    offloaded: bool = False
+    grouped: bool | None = None
+
+
+def run(model: nn.Module, images: Tensor, labels: Tensor | None, request: Request) -> Measured:
+    """All passes of a plan, in the fastest way that the model and the memory allow.
+
+    What a need with passes of its own raises is its result; what the shared pass raises is passed on.
+
+    Raises:
+        OutOfMemoryError: if not even one shared pass fits into the device's memory.
+    """
+    measured = _shared(model, images, labels, request) if request.plan.shared else Measured({})
+    for need in request.plan.own:
+        try:
+            with _prepared(model, request.seed):
+                result = need.measure(_subject(model, images, labels, request))
+        except NotApplicableError as error:
+            result = Skipped(str(error))
+        except Exception as error:  # noqa: BLE001  a need may be the user's own, and the model is foreign code
+            result = Skipped(in_words(error), traceback.format_exc())
+        measured.results[need] = result
+    return measured
+
+
+def _shared(model: nn.Module, images: Tensor, labels: Tensor | None, request: Request) -> Measured:
+    """The shared pass.
+
+    channels_last is a quarter faster on a CPU. The reference rule keeps the layout it is given: batch-norms round
+    differently in channels_last, by 2e-8 of a score, and it is there to reproduce published numbers.
+    """
+    way: _Way | None = _Way(channels_last=images.dim() == 4 and request.rule != "reference")
+    while True:
+        assert way is not None
+        try:
+            with _prepared(model, request.seed):
+                subject = _subject(model, images, labels, request)
+                if way.channels_last and subject.images.device.type == "cpu":
+                    subject = replace(subject, images=subject.images.contiguous(memory_format=torch.channels_last))
+                return _shared_pass(subject, request, way)
+        except (RuntimeError, MemoryError, OverwrittenError) as error:
+            way = _other_way(way, error, request)
+            if way is None:
+                if _out_of_memory(error):
+                    raise _shortage(model, images, error) from error
+                raise
+        # Past the handler the error is gone, and with it the graph that its traceback kept alive.
+        if way.offloaded and torch.cuda.is_initialized():
+            torch.cuda.empty_cache()
+
+
+def _other_way(way: _Way, error: Exception, request: Request) -> _Way | None:
+    """How to run the pass again after `error`, if there is a way."""
+    if isinstance(error, OverwrittenError):
+        return replace(way, grouped=False)
+    if isinstance(error, WrcorError):
+        return None
+    if _out_of_memory(error):
+        # The same batch in the same operations, but what only the backward needs waits in the host's memory. On a CPU
+        # that is the memory that ran out.
+        on_gpu = isinstance(error, torch.OutOfMemoryError)
+        has_graph = request.plan.loss_gradients or request.plan.image_gradients
+        return replace(way, offloaded=True, grouped=False) if on_gpu and has_graph and not way.offloaded else None
+    # A `view` that flattens channels, say: it wants the layout that the model was written for.
+    return replace(way, channels_last=False) if way.channels_last else None
+
+
+def _out_of_memory(error: Exception) -> bool:
+    if isinstance(error, WrcorError):
+        return False
+    # On a CPU torch raises a RuntimeError like any other.
+    return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or "can't allocate memory" in str(error)
+
+
+def _shortage(model: nn.Module, images: Tensor, error: Exception) -> OutOfMemoryError:
+    said = str(error).strip().split("\n")[0]
+    return OutOfMemoryError(
+        f"{type(model).__name__} with a batch of shape {tuple(images.shape)} does not fit into memory: give fewer "
+        f"images, a tail, or amp='bfloat16' ({said})"
+    )
+
+
+def _prepared(model: nn.Module, seed: int) -> ExitStack:
+    """The state that every pass begins in: the model in scoring mode and put back afterwards, fresh random numbers."""
+    with ExitStack() as stack:
+        stack.enter_context(preserved(model))
+        stack.enter_context(seeded(seed))
+        stack.enter_context(torch.inference_mode(False))
+        stack.enter_context(torch.enable_grad())
+        _scoring_mode(model)
+        return stack.pop_all()
+
+
+def _scoring_mode(model: nn.Module) -> None:
+    """No parameter gradients; eval mode, but for the norms that use the statistics of the batch in training."""
+    for module in model.modules():
+        training = isinstance(module, _BatchNorm)
+        if module.training != training:  # a module's own attribute assignment is slow
+            module.training = training
+        for parameter in module._parameters.values():
+            if parameter is not None:
+                parameter.requires_grad_(False)
+
+
+def _subject(model: nn.Module, images: Tensor, labels: Tensor | None, request: Request) -> Subject:
+    own, own_labels = placed(model, images, labels)
+    return Subject(
+        model,
+        own,
+        own_labels,
+        request.rule,
+        request.blocks,
+        request.loss,
+        request.seed,
+        lambda logits: check_classes(logits, request.classes),
+    )
+
+
+def _shared_pass(subject: Subject, request: Request, way: _Way) -> Measured:
+    plan, model, images = request.plan, subject.model, subject.images
+    first = first_level(subject, request.tail) if plan.level_weighted else 0
+    first_levels = {need: first if need.level_weighted else 0 for need in plan.responses}
+    sums = ResponseSums(first_levels, images.shape[0], images.device, grouped=way.grouped) if plan.responses else None
+    weights = [layer.weight for layer in weight_layers(model)] if plan.weight_gradients else []
+    for weight in weights:
+        weight.requires_grad_(True)
+    if plan.image_gradients:
+        images.requires_grad_(True)
+    needs_graph = plan.loss_gradients or plan.image_gradients
+    with ExitStack() as stack:
+        if not needs_graph:
+            stack.enter_context(torch.no_grad())
+        if way.offloaded:
+            stack.enter_context(torch.autograd.graph.save_on_cpu())
+        loss: Tensor | None = None
+        with ExitStack() as forward:
+            forward.enter_context(_autocast(request.amp, images.device))
+            watches = {probe: forward.enter_context(probe.watch(subject)) for probe in plan.probes}
+            recorder: Recorder | None = None
+            if sums is not None:
+                recorder = Recorder(
+                    model,
+                    sums,
+                    rule=subject.rule,
+                    blocks=subject.blocks,
+                    first_level=min(first_levels.values()),
+                    gradients=plan.response_gradients,
+                )
+                forward.enter_context(recorder)
+            output = model(images)
+            if recorder is not None and recorder.calls == 0:
+                raise InputError(_no_activations(model, subject.rule))
+            if plan.loss_gradients:
+                loss = subject.loss_of(output)
+        image_gradient: Tensor | None = None
+        if plan.image_gradients:
+            total = logits_of(output).sum()
+            (image_gradient,) = torch.autograd.grad(total, images, retain_graph=loss is not None)
+        gradients: Sequence[Tensor | None] = ()
+        if loss is not None:
+            for watch in watches.values():
+                watch.listening = True
+            # One is exact: nothing is changed where nothing needs a scale.
+            scale = FLOAT16_LOSS_SCALE if request.amp == "float16" else 1.0
+            gradients = [None if g is None else g / scale for g in _backward(recorder, loss * scale, weights, images)]
+            for watch in watches.values():
+                watch.listening = False
+    if sums is not None:
+        sums.flush()
+    seen = Seen(
+        output.detach() if isinstance(output, Tensor) else output,
+        image_gradient,
+        [torch.zeros_like(w) if g is None else g for w, g in zip(weights, gradients, strict=True)] if weights else None,
+    )
+    results: dict[Need, Any] = {probe: watch.finish(subject, seen) for probe, watch in watches.items()}
+    return Measured(results, sums, max(1, len(subject.blocks)), first_levels, way.offloaded)
+
+
+def _backward(
+    recorder: Recorder | None, loss: Tensor, weights: Sequence[Tensor], images: Tensor
+) -> Sequence[Tensor | None]:
+    """The backward of the loss; gradients of `weights`."""
+    if recorder is None:
+        return torch.autograd.grad(loss, weights, allow_unused=True)
+    if weights or not images.requires_grad or recorder.first_level > 0:
+        return recorder.backward(loss, also=weights)
+    recorder.backward(loss, also=[images])
+    return ()
+
+
+def _autocast(amp: Amp, device: torch.device) -> AbstractContextManager[object]:
+    return nullcontext() if amp is None else torch.autocast(device.type, getattr(torch, amp))
+
+
+def _no_activations(model: nn.Module, rule: Rule) -> str:
+    what = "calls no activation function" if rule == "activations" else "has no module whose class name contains ReLU"
+    return f"{type(model).__name__} {what} (rule={rule!r}): it has no response to score"

@@ -1,0 +1,108 @@
+"""Groups what proxies need into the fewest forwards and backwards, and says so in words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from wrcor_ext.needs import Need, OwnPasses, Probe, ResponseSum
+from wrcor_ext.proxies import Proxy
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The passes that a set of proxies takes.
+
+    Attributes:
+        wanted: the proxies.
+        responses: sums over the responses of the shared forward.
+        probes: what else watches it.
+        own: needs that run the network their own way, one after the other.
+    """
+
+    wanted: tuple[Proxy, ...]
+    responses: tuple[ResponseSum, ...]
+    probes: tuple[Probe, ...]
+    own: tuple[OwnPasses, ...]
+
+    @property
+    def shared(self) -> bool:
+        """Whether there is a shared forward of the images."""
+        return bool(self.responses or self.probes)
+
+    @property
+    def image_gradients(self) -> bool:
+        """Whether the shared forward is followed by a backward of the sum of all outputs, to the images."""
+        return any(probe.image_gradients for probe in self.probes)
+
+    @property
+    def weight_gradients(self) -> bool:
+        """Whether the backward of the loss goes to the weights."""
+        return any(probe.weight_gradients for probe in self.probes)
+
+    @property
+    def response_gradients(self) -> bool:
+        """Whether the backward of the loss goes to the responses."""
+        return any(need.needs_gradients for need in self.responses)
+
+    @property
+    def loss_gradients(self) -> bool:
+        """Whether there is a backward of the loss."""
+        return self.weight_gradients or self.response_gradients
+
+    @property
+    def needs_labels(self) -> bool:
+        """Whether one label per image is needed."""
+        return any(proxy.needs_labels for proxy in self.wanted)
+
+    @property
+    def level_weighted(self) -> bool:
+        """Whether `tail` makes a difference."""
+        return any(need.level_weighted for need in self.responses)
+
+    @property
+    def forwards(self) -> int:
+        """Forwards over the batch in all."""
+        return int(self.shared) + sum(need.forwards for need in self.own)
+
+    @property
+    def backwards(self) -> int:
+        """Backwards over the batch in all."""
+        return int(self.image_gradients) + int(self.loss_gradients) + sum(need.backwards for need in self.own)
+
+    def explain(self) -> list[str]:
+        """The plan in words, one line per pass and one for the total."""
+        lines = []
+        if self.shared:
+            graph = "with" if self.loss_gradients or self.image_gradients else "without"
+            backwards = []
+            if self.loss_gradients:
+                ends = [("responses", self.response_gradients), ("weights", self.weight_gradients)]
+                backwards.append(f"backward of the loss to {' and '.join(end for end, there in ends if there)}")
+            if self.image_gradients:
+                backwards.append("backward of the summed outputs to the images")
+            members = self._names({*self.responses, *self.probes})
+            lines.append("; ".join([f"forward of the images {graph} a graph", *backwards]) + f": {members}")
+        lines += [f"{_passes(n.forwards, n.backwards)} of {n.on}: {self._names({n})}" for n in self.own]
+        return [*lines, f"together {_passes(self.forwards, self.backwards)}"]
+
+    def _names(self, needs: set[Need]) -> str:
+        return ", ".join(proxy.name for proxy in self.wanted if needs & set(proxy.needs))
+
+
+def plan(wanted: Sequence[Proxy]) -> Plan:
+    """The plan for these proxies: equal needs once, everything that can watch one forward in one forward."""
+    needs = list(dict.fromkeys(need for proxy in wanted for need in proxy.needs))
+    return Plan(
+        tuple(wanted),
+        tuple(need for need in needs if isinstance(need, ResponseSum)),
+        tuple(need for need in needs if isinstance(need, Probe)),
+        tuple(need for need in needs if isinstance(need, OwnPasses)),
+    )
+
+
+def _passes(forwards: int, backwards: int) -> str:
+    if not forwards and not backwards:
+        return "no pass"
+    parts = [(forwards, "forward"), (backwards, "backward")]
+    return " and ".join(f"{n} {word}{'s' if n != 1 else ''}" for n, word in parts if n)
