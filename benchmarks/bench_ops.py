@@ -1,157 +1,118 @@
-"""Times the ops: native kernels against their torch twins, torch.corrcoef, numpy.corrcoef and one plain x @ x.T.
+"""Times the ops: native kernels against their torch twins, plain torch, torch.compile and numpy, on a CPU or a GPU.
 
-    python benchmarks/bench_ops.py --refcheck
+    python benchmarks/bench_ops.py --refcheck                    # one thread of this CPU
+    python benchmarks/bench_ops.py --refcheck --device cuda      # the current GPU; numpy stays on the host
 
-One thread by default. The first contender of each case is the native kernel, so a ratio of 8 means that the native
-kernel is 8 times faster. GFLOP/s count N (N + 1) D useful operations for every contender.
+Shapes: the fixed ones below, and those that networks drawn from the three search spaces hand over (`shapes.py`), at
+batch 64. The first contender of each case is what the package answers with, so a ratio of 8 means that it is 8 times
+faster. GFLOP/s count N (N + 1) D useful operations for every contender of a correlation, 2/3 N^3 a log-determinant.
 """
 
 from __future__ import annotations
 
-import argparse
-import os
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
 
-# numpy reads these once, when it is imported.
-for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-    os.environ.setdefault(variable, "1")
-os.environ.pop("OPENBLAS_CORETYPE", None)  # numpy is measured with the kernels it chooses for this processor
+from driver import Case, Contender, Session, one_thread_each, parser
 
-from collections.abc import Callable, Mapping  # noqa: E402
+one_thread_each()
 
-import numpy as np  # noqa: E402
+import contenders  # noqa: E402
+import shapes  # noqa: E402
 import torch  # noqa: E402
-from driver import Result, compare, parser, show, write_csv  # noqa: E402
 from torch import Tensor  # noqa: E402
 
-from wrcor_ext import ops  # noqa: E402
-from wrcor_ext.ops import reference  # noqa: E402
-
-# (rows, features): the target shape, the responses of NAS-Bench-201 networks, other batch sizes, an odd size.
-SHAPES = ((64, 131072), (64, 16384), (64, 8192), (64, 4096), (16, 65536), (128, 65536), (64, 100003))
+# (rows, features): the target shape, other batch sizes, an odd size whose rows are not aligned.
+SHAPES = ((64, 131072), (16, 65536), (128, 65536), (512, 16384), (64, 100003))
 OTHER_DTYPES = (torch.float64, torch.float16, torch.bfloat16)
+# (matrices, rows): one score, a population of them, and every size.
+BATCHES = ((1, 64), (64, 64), (1024, 64), (4096, 64), (1, 16), (1, 128), (1, 512))
+# Bytes of the largest response that is taken from a space: the oracle and numpy work on a float64 copy of it.
+LARGEST = {"cpu": 2**28, "cuda": 2**31}
+SAMPLES = 4
+
+# Of an entry of C or K over the largest one; the kernels promise 2e-6 for everything that is computed in float32.
+_TOLERANCE = {torch.float64: 1e-12}
+_FLOAT32_TOLERANCE = 2e-6
+_SLOGDET_TOLERANCE = 1e-10
 
 
-def name_of(dtype: torch.dtype) -> str:
-    return str(dtype).removeprefix("torch.")
+@dataclass(frozen=True)
+class Work:
+    """A case whose input and contenders are made when its turn comes."""
+
+    op: str
+    where: str
+    shape: tuple[int, ...]
+    dtype: torch.dtype = torch.float32
+    channels_last: bool = False
+    yardstick: bool = False
+
+    @property
+    def name(self) -> str:
+        """The op, and where the shape is from."""
+        return f"{self.op}, {self.where}" if self.where else self.op
 
 
-def errors_of(contenders: Mapping[str, Callable[[], object]], expected: np.ndarray) -> dict[str, float]:
-    """Largest absolute error of every contender that returns a correlation matrix."""
-    found = {}
-    for name, function in contenders.items():
-        if name != "x @ x.T":
-            found[name] = float((torch.as_tensor(function()).double() - torch.from_numpy(expected)).abs().max())
-    return found
-
-
-def correlation_contenders(x: Tensor) -> dict[str, Callable[[], object]]:
-    contenders: dict[str, Callable[[], object]] = {
-        "native": lambda: ops.response_correlation(x),
-        "torch reference": lambda: reference.response_correlation(x),
-    }
-    if x.dim() == 2:
-        contenders["torch.corrcoef"] = lambda: torch.corrcoef(x)
-        contenders["x @ x.T"] = lambda: x @ x.T
-    if x.dtype in (torch.float32, torch.float64):
-        array = x.flatten(1).numpy()
-        contenders["numpy.corrcoef"] = lambda: np.corrcoef(array)
-    return contenders
-
-
-def bench_correlation(x: Tensor, case: str, args: argparse.Namespace) -> list[Result]:
-    contenders = correlation_contenders(x)
-    errors = errors_of(contenders, np.corrcoef(x.flatten(1).double().numpy())) if args.refcheck else None
-    rows, features = x.shape[0], x[0].numel()
-    return compare(
-        "ops",
-        case,
-        contenders,
-        dtype=name_of(x.dtype),
-        shape=tuple(x.shape),
-        input_bytes=x.numel() * x.element_size(),
-        flops=rows * (rows + 1) * features,
-        cold=args.cold,
-        budget_ms=args.budget_ms,
-        errors=errors,
-    )
-
-
-def bench_accumulate(name: str, x: Tensor, args: argparse.Namespace) -> list[Result]:
-    n = x.shape[0]
-    k, counts = torch.zeros(n, n, dtype=torch.float64), torch.zeros(2, dtype=torch.int64)
-    contenders = {
-        "native": lambda: getattr(ops, name)(k, x, 1.0, counts),
-        "torch reference": lambda: getattr(reference, name)(k, x, 1.0, counts),
-    }
-    errors = None
-    if args.refcheck:
-        expected = torch.zeros_like(k)
-        getattr(reference, name)(expected, x, 1.0, counts)
-        getattr(ops, name)(k, x, 1.0, counts)
-        errors = {"native": float((k - expected).abs().max())}
-    return compare(
-        "ops",
-        name,
-        contenders,
-        dtype=name_of(x.dtype),
-        shape=tuple(x.shape),
-        input_bytes=x.numel() * x.element_size(),
-        cold=args.cold,
-        budget_ms=args.budget_ms,
-        errors=errors,
-    )
-
-
-def bench_slogdet(n: int, args: argparse.Namespace) -> list[Result]:
-    k = ops.response_correlation(torch.randn(n, 4 * n)).abs()
-    array = k.numpy()
-    contenders = {
-        "native": lambda: ops.slogdet(k),
-        "torch reference": lambda: reference.slogdet(k),
-        "torch.linalg": lambda: torch.linalg.slogdet(k),
-        "numpy.linalg": lambda: np.linalg.slogdet(array),
-    }
-    errors = None
-    if args.refcheck:
-        expected = np.linalg.slogdet(array).logabsdet
-        errors = {name: abs(float(function()[1]) - expected) for name, function in contenders.items()}
-    return compare(
-        "ops",
-        "slogdet",
-        contenders,
-        dtype="float64",
-        shape=(n, n),
-        flops=2 / 3 * n**3,
-        cold=args.cold,
-        budget_ms=args.budget_ms,
-        errors=errors,
-    )
-
-
-def main() -> None:
-    args = parser(__doc__, "ops.csv").parse_args()
-    torch.set_num_threads(args.threads)
-    torch.manual_seed(0)
-    results: list[Result] = []
-
-    def keep(rows: list[Result]) -> None:
-        show(rows)
-        results.extend(rows)
-
+def all_work(device: torch.device) -> Iterator[Work]:
+    """Every case, in the order of the table."""
     for shape in SHAPES:
-        keep(bench_correlation(torch.randn(shape), "response_correlation", args))
+        yield Work("response_correlation", "", shape, yardstick=shape == SHAPES[0])
     for dtype in OTHER_DTYPES:
-        keep(bench_correlation(torch.randn(64, 16384).to(dtype), "response_correlation", args))
-    image = torch.randn(64, 16, 32, 32).to(memory_format=torch.channels_last)
-    keep(bench_correlation(image, "response_correlation channels_last", args))
-    for name in ("accumulate_correlation", "accumulate_hamming"):
-        for features in (131072, 16384):
-            keep(bench_accumulate(name, torch.randn(64, features), args))
-    for n in (16, 64, 128, 512):
-        keep(bench_slogdet(n, args))
-    write_csv(args.out, results)
-    print(f"\nwritten: {args.out}")
+        yield Work("response_correlation", "", SHAPES[0], dtype)
+    yield Work("response_correlation", "channels_last", (64, 16, 32, 32), channels_last=True)
+    for space in shapes.IMAGE_SIZES:
+        counted = shapes.features_of_space(space, SAMPLES)
+        for features in shapes.representative(counted, LARGEST[device.type] // (4 * shapes.BATCH)):
+            yield Work("accumulate_correlation", space, (shapes.BATCH, features))
+    for features in (131072, 16384):
+        yield Work("accumulate_hamming", "", (64, features))
+    for batch, n in BATCHES:
+        yield Work("slogdet", "", (batch, n, n), torch.float64)
+
+
+def measure(session: Session, work: Work) -> None:
+    """Makes the input of a case, from a seed of its own, and compares its contenders."""
+    generator = torch.Generator().manual_seed(0)
+    shape = "x".join(map(str, work.shape))
+    dtype = str(work.dtype).removeprefix("torch.")
+    if work.op == "slogdet":
+        batch, n, _ = work.shape
+        k = _kernel_matrices(batch, n, generator).to(session.device)
+        case = Case(work.name, shape, dtype, k.numel() * 8.0, batch * 2 / 3 * n**3, _SLOGDET_TOLERANCE)
+        session.compare(case, contenders.slogdet(k))
+        return
+    x = torch.randn(work.shape, generator=generator).to(session.device, work.dtype)
+    if work.channels_last:
+        x = x.contiguous(memory_format=torch.channels_last)
+    n, features = x.shape[0], x[0].numel()
+    tolerance = _TOLERANCE.get(work.dtype, _FLOAT32_TOLERANCE)
+    flops = float("nan") if work.op == "accumulate_hamming" else float(n * (n + 1) * features)
+    case = Case(work.name, shape, dtype, float(x.numel() * x.element_size()), flops, tolerance)
+    options = {"yardstick": True} if work.yardstick else {}
+    found: dict[str, Contender] = getattr(contenders, work.op)(x, **options)
+    session.compare(case, found)
+
+
+def _kernel_matrices(batch: int, n: int, generator: torch.Generator) -> Tensor:
+    """[batch, n, n] float64 sums of absolute correlations of ten responses each, as a score leaves them."""
+    rows = torch.randn(batch, 10, n, 2 * n, generator=generator, dtype=torch.float64)
+    rows = torch.nn.functional.normalize(rows - rows.mean(-1, keepdim=True), dim=-1)
+    return (rows @ rows.mT).abs().sum(1)
+
+
+def main() -> int:
+    """Runs all cases, prints their tables and writes the CSV; the exit code."""
+    arguments = parser(__doc__, budget_ms=1000.0)
+    arguments.add_argument("--only", default="", metavar="TEXT", help="cases whose name contains this")
+    args = arguments.parse_args()
+    session = Session("ops", args)
+    for work in all_work(session.device):
+        if args.only in work.name:
+            measure(session, work)
+    return session.finish()
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

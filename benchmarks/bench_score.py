@@ -1,127 +1,178 @@
-"""Whole scores against one plain training step of the same network, and where their time goes.
+"""Whole scores against a training step of the same network, and where their time goes.
 
     python benchmarks/bench_score.py --refcheck
+    python benchmarks/bench_score.py --refcheck --device cuda --networks nasbench201 nasbench101 mobilenetv2
 
-The network is NAS-Bench-201 with a convolution on every edge (16 channels, 5 cells a stage), batch 64, 32 x 32 pixels,
-float32. The first contender is the yardstick: forward, loss and backward into all parameters, images in NCHW as
-training scripts have them. Stages: `forward` is inference alone, `forward + input gradient` the least that a score of
-gradient responses needs, both as the scorer runs them (channels_last, parameters without gradients); what a score takes
-beyond that is correlation, recording and restoring the model. `import` is the time of `from wrcor_ext import
-score` after `import torch`, in fresh processes.
+Networks: NAS-Bench-201 with a convolution on every edge (16 channels, 5 cells a stage), and where asked for a cell of
+NAS-Bench-101 and a network of the MobileNetV2 space, drawn from a seed. Random images, float32.
+
+Two yardsticks. `training step`, the first contender, is forward, loss and backward into all parameters, images in NCHW
+as training scripts have them. `forward + input gradient` is the least that a score of gradient responses needs: the
+same network as the scorer runs it (channels_last on a CPU, no parameter gradients), backward to the images.
+`numpy on the host` records the same responses with the same hooks, and hands each to `numpy.corrcoef` on the host as it
+comes, as published implementations do; on a GPU that waits for the device and copies every response.
+
+Stages are found by adding one at a time to a pass, all in the same rounds, and subtracting medians:
+
+    forward      inference: no autograd graph
+    backward     `forward + input gradient`, less that: building the graph is part of it
+    hooks        the recorded pass into a sink that does nothing, less the pass without hooks
+    correlation  the recorded pass into the real sums, less the one into nothing
+    log-det      the log-determinant of the sums, with the copy of the value to the host; timed by itself
+    rest         `wrcor`, less all of these: checking the input, seeding, keeping and restoring the model
+
+On a GPU the times are those between two CUDA events: gaps in which the device waits for the host count, as they do for
+whoever waits for the score. A stage whose difference is smaller than the noise can come out negative; it is not hidden.
+`import` is the time of `from wrcor_ext import score` after `import torch`, in fresh processes.
 """
 
 from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
-import torch
-import torch.nn.functional as F
-from driver import Result, compare, environment, parser, show, write_csv
-from torch import Tensor, nn
+from driver import Case, Contender, Session, one_thread_each, parser
 
-import wrcor_ext
-from wrcor_ext import response_sums, spaces
-from wrcor_ext.ops import reference
+one_thread_each()
 
-BATCH, SIZE, CLASSES = 64, 32, 10
-CELL = ("nor_conv_3x3",) * 6
+import networks  # noqa: E402
+import passes  # noqa: E402
+from networks import Subject  # noqa: E402
+from schema import Result  # noqa: E402
+from table import show  # noqa: E402
+from timing import Sample  # noqa: E402
+
+import wrcor_ext  # noqa: E402
+
+TRAINING, FORWARD, BARE = "training step", "forward", "forward + input gradient"
+NOTHING, SUMS, LOGDET, WHOLE = "pass, hooks only", "pass, summed", "log-det", "wrcor"
+# (stage, what holds it, what is taken off)
+STAGES = (
+    ("forward", FORWARD, None),
+    ("backward", BARE, FORWARD),
+    ("hooks", NOTHING, BARE),
+    ("correlation", SUMS, NOTHING),
+    ("log-det", LOGDET, None),
+)
+# Score options by contender, and whether the oracle knows them.
+SCORES: dict[str, dict[str, object]] = {
+    WHOLE: {},
+    "wrcor tail=8": {"tail": 8},
+    "wrcor tail=auto": {"tail": "auto"},
+    "wrcor reference rule": {"rule": "reference"},
+    "acor": {"proxies": ("acor",)},
+    "naswot": {"proxies": ("naswot",)},
+}
+# Of the score. The network computes in float32, and so do the kernels; K is close to singular.
+_TOLERANCE = 2e-6
 
 _IMPORT = (
-    "import time, torch; wall, cpu = time.perf_counter(), time.process_time(); from wrcor_ext import score; "
-    "print(time.perf_counter() - wall, time.process_time() - cpu)"
+    "import time, torch; wall, cpu = time.perf_counter(), time.thread_time(); from wrcor_ext import score; "
+    "print(time.perf_counter() - wall, time.thread_time() - cpu)"
 )
 
 
-def main() -> None:
-    """Runs all contenders, prints the table and writes it."""
-    args = parser(__doc__, "score.csv").parse_args()
-    torch.set_num_threads(args.threads)
-    model = spaces.get("nasbench201").build(CELL, num_classes=CLASSES, seed=0)
-    generator = torch.Generator().manual_seed(0)
-    images = torch.randn(BATCH, 3, SIZE, SIZE, generator=generator)
-    labels = torch.arange(BATCH) % CLASSES
-    frozen = spaces.get("nasbench201").build(CELL, num_classes=CLASSES, seed=0).requires_grad_(False)
-    last = images.contiguous(memory_format=torch.channels_last)
-
-    def score(**options: object) -> float:
-        return wrcor_ext.score(model, images, labels, **options)["wrcor"].value  # type: ignore[arg-type]
-
+def measure(session: Session, subject: Subject) -> None:
+    """All contenders of one network, then the stages that follow from them."""
+    case = Case(subject.name, "x".join(map(str, subject.images.shape)), "float32", tolerance=_TOLERANCE)
+    k = passes.summed(subject)
     contenders = {
-        "training step": lambda: training_step(model, images, labels),
-        "forward": lambda: inference(frozen, last),
-        "forward + input gradient": lambda: input_gradient(frozen, last, labels),
-        "wrcor": score,
-        "wrcor tail=8": lambda: score(tail=8),
-        "wrcor tail=auto": lambda: score(tail="auto"),
-        "wrcor reference rule": lambda: score(rule="reference"),
+        TRAINING: Contender(lambda: passes.training_step(subject)),
+        FORWARD: Contender(lambda: passes.inference(subject)),
+        BARE: Contender(lambda: passes.input_gradient(subject)),
+        NOTHING: Contender(lambda: passes.recorded(subject, passes.Nothing())),
+        SUMS: Contender(lambda: passes.summed(subject)),
+        LOGDET: Contender(lambda: passes.log_det(k)),
     }
-    errors = refcheck(model, images, labels) if args.refcheck else {}
-    rows = compare(
-        "score",
-        "nasbench201 all-conv",
-        contenders,
-        dtype="float32",
-        shape=images.shape,
-        cold=args.cold,
-        budget_ms=max(args.budget_ms, 20_000.0),  # a round takes several seconds
-        errors=errors,
-    )
-    show(rows)
-    rows.append(import_time())
-    imported = rows[-1]
-    print(f"\nfrom wrcor_ext import score after torch: {imported.wall_ms:.0f} ms wall, {imported.cpu_ms:.0f} ms cpu")
-    write_csv(args.out, rows)
+    for name, options in SCORES.items():
+        contenders[name] = Contender(_scoring(subject, options), _error(subject, options))
+    contenders["numpy on the host"] = Contender(lambda: passes.score_on_host(subject))
+    rows = session.compare(case, contenders)
+    seconds = {row.backend: row.seconds for row in rows}
+    session.console.print(f"wrcor over {BARE}: {seconds[WHOLE] / seconds[BARE]:.2f}x", highlight=False)
+    staged = stages(rows)
+    show(session.console, staged)
+    session.rows += staged
 
 
-def training_step(model: nn.Module, images: Tensor, labels: Tensor) -> None:
-    """Forward, loss and backward into the parameters."""
-    model.train()
-    F.cross_entropy(model(images), labels).backward()
-    model.zero_grad(set_to_none=True)
+def stages(rows: Sequence[Result]) -> list[Result]:
+    """The stages of `wrcor` as rows, from differences of medians; ratios are to the whole."""
+    by_name = {row.backend: row for row in rows}
+    whole = by_name[WHOLE]
+    seconds, cpu_seconds = {}, {}
+    for stage, holding, without in STAGES:
+        off = by_name[without] if without else None
+        seconds[stage] = by_name[holding].seconds - (off.seconds if off else 0.0)
+        cpu_seconds[stage] = by_name[holding].cpu_seconds - (off.cpu_seconds if off else 0.0)
+    seconds["rest"] = whole.seconds - sum(seconds.values())
+    cpu_seconds["rest"] = whole.cpu_seconds - sum(cpu_seconds.values())
+    nothing = float("nan")
+    return [
+        replace(
+            whole,
+            case=f"{whole.case}, stages",
+            backend=stage,
+            baseline=WHOLE,
+            seconds=seconds[stage],
+            seconds_min=nothing,
+            seconds_max=nothing,
+            cpu_seconds=cpu_seconds[stage],
+            ratio=seconds[stage] / whole.seconds,
+            cpu_ratio=cpu_seconds[stage] / whole.cpu_seconds,
+            error=nothing,
+        )
+        for stage in seconds
+    ]
 
 
-def inference(model: nn.Module, images: Tensor) -> None:
-    """The forward alone, batch-norms with batch statistics."""
-    with torch.no_grad():
-        model.train()(images)
+def _scoring(subject: Subject, options: dict[str, object]) -> Callable[[], float]:
+    def score() -> float:
+        results = wrcor_ext.score(subject.model, subject.images, subject.labels, **options)  # type: ignore[arg-type]
+        (result,) = results.values()
+        return result.value
+
+    return score
 
 
-def input_gradient(model: nn.Module, images: Tensor, labels: Tensor) -> None:
-    """The forward, and the backward through all activations to the images."""
-    entry = images.detach().requires_grad_()
-    torch.autograd.grad(F.cross_entropy(model.train()(entry), labels), [entry])
+def _error(subject: Subject, options: dict[str, object]) -> Callable[[], float] | None:
+    """The score against numpy's from the same responses; None for what the oracle does not know."""
+    known = {"tail", "rule"}
+    if not options.keys() <= known or options.get("tail") == "auto":
+        return None
+    score = _scoring(subject, options)
+
+    def error() -> float:
+        expected = passes.score_on_host(subject, **options)  # type: ignore[arg-type]
+        return abs(score() - expected) / abs(expected)
+
+    return error
 
 
-def refcheck(model: nn.Module, images: Tensor, labels: Tensor) -> dict[str, float]:
-    """Absolute difference of each score from the same score of the network in float64 with the pure-torch ops."""
-    native = dict(response_sums._ACCUMULATE)
-    names = {"wrcor": {}, "wrcor tail=8": {"tail": 8}, "wrcor reference rule": {"rule": "reference"}}
-    found = {name: wrcor_ext.score(model, images, labels, **o)["wrcor"].value for name, o in names.items()}
-    double = spaces.get("nasbench201").build(CELL, num_classes=CLASSES, seed=0).double()
-    try:
-        response_sums._ACCUMULATE["correlation"] = reference.accumulate_correlation
-        truth = {
-            name: wrcor_ext.score(double, images.double(), labels, **o)["wrcor"].value for name, o in names.items()
-        }
-    finally:
-        response_sums._ACCUMULATE.update(native)
-    return {name: abs(found[name] - truth[name]) for name in names}
-
-
-def import_time(samples: int = 7) -> Result:
-    """Median seconds of the import, in fresh processes, as a row of the table."""
+def measure_import(session: Session, samples: int = 7) -> None:
+    """Seconds of the import, in fresh processes, as one more row."""
     runs = []
     for _ in range(samples):
         out = subprocess.run([sys.executable, "-c", _IMPORT], check=True, capture_output=True, text=True).stdout
-        runs.append([float(part) * 1e3 for part in out.split()])
-    wall, cpu = (sorted(column)[samples // 2] for column in zip(*runs, strict=True))
-    nothing = float("nan")
-    return Result(
-        "import", "from wrcor_ext import score after torch", "wrcor_ext", "", "", "warm", wall, cpu, samples, 1.0, 1.0,
-        nothing, nothing, nothing, **environment(),
-    )  # fmt: skip
+        runs.append(Sample(*map(float, out.split())))
+    row = session.row(Case("from wrcor_ext import score, after torch", "", ""), "import", runs, "import", runs)
+    show(session.console, [row])
+    session.rows.append(row)
+
+
+def main() -> int:
+    """Runs all networks, prints their tables and writes the CSV; the exit code."""
+    arguments = parser(__doc__, budget_ms=20_000.0)  # a round takes seconds
+    arguments.add_argument("--networks", nargs="+", choices=list(networks.BUILDERS), default=["nasbench201"])
+    arguments.add_argument("--batch", type=int, default=64, help="images (default 64)")
+    args = arguments.parse_args()
+    session = Session("score", args)
+    for name in args.networks:
+        measure(session, networks.subject(name, args.batch, session.device))
+    measure_import(session)
+    return session.finish()
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

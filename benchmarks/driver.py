@@ -1,185 +1,218 @@
-"""The one benchmark driver: fair timings, the machine they were taken on, and a CSV with one schema.
+"""The one benchmark driver: checked results, fair timings, one CSV.
 
 Contenders of a case run in turn, round after round, so that whatever else the machine does hits all of them alike; the
-ratio of two medians of one run is what to quote. Wall time is what users feel; processor time of the calling thread
-leaves out what other processes took and is the better figure on a busy machine (with one thread).
+ratio of two medians of one run is what to quote. Before anything is timed, `--refcheck` compares the result of every
+contender with a float64 numpy oracle: a wrong one gets no figure, and the run ends with exit code 1.
 """
 
 from __future__ import annotations
 
 import argparse
-import csv
-import platform
+import math
+import os
 import statistics
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
+from environment import environment, slug
+from rich.console import Console
+from schema import RESULTS, Result, write_csv
+from table import show
+from timing import Clock, Sample, Work, copy_sample
 
-from wrcor_ext import ops
-
-RESULTS = Path(__file__).parent / "results"
-
-# Larger than the last-level cache of one socket of the machines in question: writing it evicts the inputs.
-_FLUSH_BYTES = 96 * 2**20
+_FEWEST_ROUNDS = 5
+_PIPE_WIDTH = 120
+_NAN = float("nan")
 
 
 @dataclass(frozen=True)
-class Result:
-    """One contender of one case: a row of the CSV."""
+class Contender:
+    """Who competes in a case.
 
-    benchmark: str
-    case: str
-    contender: str
-    dtype: str
+    Attributes:
+        run: does the whole work.
+        error: runs it once and returns the deviation from the oracle, NaN compares as wrong; None: nothing to check.
+    """
+
+    run: Work
+    error: Callable[[], float] | None = None
+
+
+@dataclass(frozen=True)
+class Case:
+    """What all contenders of a table do.
+
+    Attributes:
+        name: what, and of what.
+        shape: of the input, in words.
+        dtype: element type of the input.
+        input_bytes: bytes that must be read at least once, for GB/s; NaN where that says nothing.
+        flops: useful floating-point operations, for GFLOP/s; NaN where that says nothing.
+        tolerance: largest error that counts as right.
+    """
+
+    name: str
     shape: str
-    cache: str
-    wall_ms: float  # median
-    cpu_ms: float  # median, calling thread
-    samples: int
-    wall_ratio: float  # to the first contender, medians
-    cpu_ratio: float
-    gb_per_s: float  # bytes of the input over wall_ms
-    gflop_per_s: float
-    max_error: float  # against the float64 reference; NaN where not checked
-    threads: int
-    cpu: str
-    instruction_set: str
-    torch: str
-    numpy: str
-    python: str
+    dtype: str
+    input_bytes: float = _NAN
+    flops: float = _NAN
+    tolerance: float = 0.0
 
 
-def environment() -> dict[str, str | int]:
-    """What the figures depend on: processor, instruction set, versions, threads. Never a host name or a path."""
-    library = ops.native_library()
-    return {
-        "threads": torch.get_num_threads(),
-        "cpu": _cpu_model(),
-        "instruction_set": "none" if library is None else library.instruction_set,
-        "torch": torch.__version__,
-        "numpy": np.__version__,
-        "python": platform.python_version(),
-    }
-
-
-def _cpu_model() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return platform.processor() or platform.machine()
-    facts = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)}
-    detail = f" (family {facts['cpu family']}, model {facts['model']})" if "cpu family" in facts else ""
-    return facts.get("model name", platform.machine()) + detail
-
-
-def compare(
-    benchmark: str,
-    case: str,
-    contenders: Mapping[str, Callable[[], object]],
-    *,
-    dtype: str,
-    shape: Sequence[int],
-    input_bytes: float = float("nan"),
-    flops: float = float("nan"),
-    cold: bool = False,
-    budget_ms: float = 1500.0,
-    warmup_ms: float = 100.0,
-    errors: Mapping[str, float] | None = None,
-) -> list[Result]:
-    """Times all contenders in turn and returns one row each; ratios are to the first.
+class Session:
+    """One run of a benchmark: collects rows, and remembers what was wrong.
 
     Args:
-        benchmark: name of the benchmark.
-        case: name of the case.
-        contenders: functions without arguments that do the whole work.
-        dtype: element type of the input.
-        shape: shape of the input.
-        input_bytes: bytes that must be read at least once, for GB/s.
-        flops: useful floating-point operations, for GFLOP/s.
-        cold: evict the caches before every sample.
-        budget_ms: time for all samples of all contenders; each gets at least five.
-        warmup_ms: time that each contender runs before it is timed.
-        errors: largest absolute error by contender, from the reference check.
+        benchmark: its name, the first column.
+        args: of `parser`.
     """
-    for function in contenders.values():
-        _warm_up(function, warmup_ms)
-    wall: dict[str, list[float]] = {name: [] for name in contenders}
-    cpu: dict[str, list[float]] = {name: [] for name in contenders}
-    flush = np.zeros(_FLUSH_BYTES // 8) if cold else None
-    end = time.perf_counter() + budget_ms / 1e3
-    rounds = 0
-    while rounds < 5 or time.perf_counter() < end:
-        rounds += 1
-        for name, function in contenders.items():
-            if flush is not None:
-                flush += 1.0
-            cpu_start, wall_start = time.thread_time(), time.perf_counter()
-            function()
-            wall[name].append((time.perf_counter() - wall_start) * 1e3)
-            cpu[name].append((time.thread_time() - cpu_start) * 1e3)
-    first = next(iter(contenders))
-    rows = []
-    for name in contenders:
-        wall_ms, cpu_ms = statistics.median(wall[name]), statistics.median(cpu[name])
-        rows.append(
-            Result(
-                benchmark=benchmark,
-                case=case,
-                contender=name,
-                dtype=dtype,
-                shape="x".join(map(str, shape)),
-                cache="cold" if cold else "warm",
-                wall_ms=wall_ms,
-                cpu_ms=cpu_ms,
-                samples=rounds,
-                wall_ratio=wall_ms / statistics.median(wall[first]),
-                cpu_ratio=cpu_ms / statistics.median(cpu[first]),
-                gb_per_s=input_bytes / wall_ms / 1e6,
-                gflop_per_s=flops / wall_ms / 1e6,
-                max_error=(errors or {}).get(name, float("nan")),
-                **environment(),
-            )
+
+    def __init__(self, benchmark: str, args: argparse.Namespace) -> None:
+        self.args = args
+        self.device = chosen_device(args.device)
+        torch.set_num_threads(args.threads)
+        self.rows: list[Result] = []
+        self.wrong: list[str] = []
+        # A pipe has no width of its own, and a table of eighty columns would break its cells.
+        self.console = Console() if sys.stdout.isatty() else Console(width=_PIPE_WIDTH)
+        self._benchmark = benchmark
+        self._environment = environment(self.device)
+        self._clock = Clock(self.device, cold=not args.warm)
+        self._copied_per_second = self._copy()
+
+    def compare(self, case: Case, contenders: Mapping[str, Contender]) -> list[Result]:
+        """Checks, times and shows a case; ratios are to its first contender."""
+        errors = self._errors(case, contenders)
+        right = {name: c.run for name, c in contenders.items() if name not in errors or errors[name] <= case.tolerance}
+        for name in contenders.keys() - right.keys():
+            self.wrong.append(f"{case.name} [{case.shape}] {case.dtype}: {name} is off by {errors[name]:.1e}")
+        samples = self._samples(right)
+        baseline = next(iter(contenders))
+        rows = [
+            self.row(case, name, samples.get(name, []), baseline, samples.get(baseline, []), errors.get(name, _NAN))
+            for name in contenders
+        ]
+        self.rows += rows
+        show(self.console, rows)
+        return rows
+
+    def row(
+        self,
+        case: Case,
+        backend: str,
+        samples: Sequence[Sample],
+        baseline: str,
+        baseline_samples: Sequence[Sample] = (),
+        error: float = _NAN,
+    ) -> Result:
+        """A row of the table from samples; without samples it has no figures."""
+        seconds, cpu_seconds = _medians(samples)
+        baseline_seconds, baseline_cpu = _medians(baseline_samples)
+        gb_per_s = case.input_bytes / seconds / 1e9
+        return Result(
+            benchmark=self._benchmark,
+            case=case.name,
+            shape=case.shape,
+            dtype=case.dtype,
+            backend=backend,
+            baseline=baseline,
+            cache="warm" if self.args.warm else "cold",
+            seconds=seconds,
+            seconds_min=min((s.seconds for s in samples), default=_NAN),
+            seconds_max=max((s.seconds for s in samples), default=_NAN),
+            cpu_seconds=cpu_seconds,
+            samples=len(samples),
+            ratio=seconds / baseline_seconds,
+            cpu_ratio=cpu_seconds / baseline_cpu,
+            gb_per_s=gb_per_s,
+            gflop_per_s=case.flops / seconds / 1e9,
+            share_of_copy=gb_per_s * 1e9 / self._copied_per_second,
+            error=error,
+            **self._environment,  # type: ignore[arg-type]
         )
-    return rows
+
+    def finish(self) -> int:
+        """Writes the CSV, names what was wrong, and returns the exit code."""
+        out = self.args.out or RESULTS / default_name(self._benchmark, self._environment)
+        write_csv(out, self.rows)
+        self.console.print(f"\nwritten: {_relative(out)}", highlight=False)
+        for line in self.wrong:
+            self.console.print(f"[bold red]wrong:[/] {line}", highlight=False)
+        return 1 if self.wrong else 0
+
+    def _copy(self) -> float:
+        """Bytes a second that a large copy reads and writes; the first row."""
+        size, seconds = copy_sample(self.device)
+        case = Case("copy_ of a large tensor, read and written", str(size // 4), "float32", input_bytes=2.0 * size)
+        self._copied_per_second = 2.0 * size / seconds
+        self.rows.append(self.row(case, "torch", [Sample(seconds, _NAN)], "torch", [Sample(seconds, _NAN)]))
+        where = f"{self._environment['hardware']}, {self._environment['threads']} thread(s)"
+        self.console.print(f"{where}: a copy moves {self._copied_per_second / 1e9:.1f} GB/s", highlight=False)
+        return self._copied_per_second
+
+    def _errors(self, case: Case, contenders: Mapping[str, Contender]) -> dict[str, float]:
+        if not self.args.refcheck:
+            return {}
+        checked = {name: c.error() for name, c in contenders.items() if c.error is not None}
+        return {name: math.inf if math.isnan(error) else error for name, error in checked.items()}
+
+    def _samples(self, contenders: Mapping[str, Work]) -> dict[str, list[Sample]]:
+        for run in contenders.values():
+            self._clock.warm_up(run, self.args.warmup_ms)
+        samples: dict[str, list[Sample]] = {name: [] for name in contenders}
+        end, rounds = time.perf_counter() + self.args.budget_ms / 1e3, 0
+        while contenders and (rounds < _FEWEST_ROUNDS or time.perf_counter() < end):
+            for name, sample in self._clock.round(contenders).items():
+                samples[name].append(sample)
+            rounds += 1
+        return samples
 
 
-def _warm_up(function: Callable[[], object], milliseconds: float) -> None:
-    end = time.perf_counter() + milliseconds / 1e3
-    function()
-    while time.perf_counter() < end:
-        function()
-
-
-def parser(doc: str | None, default_output: str) -> argparse.ArgumentParser:
+def parser(doc: str | None, *, budget_ms: float) -> argparse.ArgumentParser:
     """The flags that every benchmark shares."""
     result = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
-    result.add_argument("--threads", type=int, default=1, help="torch threads (default 1)")
-    result.add_argument("--budget-ms", type=float, default=1500.0, help="sampling time per case (default 1500)")
-    result.add_argument("--cold", action="store_true", help="evict the caches before every sample")
-    result.add_argument("--refcheck", action="store_true", help="compare every result with a float64 reference first")
-    result.add_argument("--out", type=Path, default=RESULTS / default_output, help="CSV to write")
+    result.add_argument("--device", choices=["cpu", "cuda"], default="cpu", help="where (default cpu)")
+    result.add_argument("--threads", type=int, default=1, help="CPU threads of torch (default 1)")
+    result.add_argument("--budget-ms", type=float, default=budget_ms, help=f"sampling per case (default {budget_ms:g})")
+    result.add_argument("--warmup-ms", type=float, default=100.0, help="of each contender before it is timed")
+    result.add_argument("--warm", action="store_true", help="leave the caches as the sample before left them")
+    result.add_argument("--refcheck", action="store_true", help="compare every result with a float64 oracle first")
+    result.add_argument("--out", type=Path, help="CSV to write (default: in benchmarks/results, after the card's name)")
     return result
 
 
-def write_csv(path: Path, rows: Sequence[Result]) -> None:
-    """Writes one line per row under the shared header, figures to five digits."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, [field.name for field in fields(Result)])
-        writer.writeheader()
-        for row in rows:
-            writer.writerow({k: f"{v:.5g}" if isinstance(v, float) else v for k, v in asdict(row).items()})
+def chosen_device(name: str) -> torch.device:
+    """The device of that name; without a GPU, "cuda" ends the program with one sentence and exit code 2."""
+    if name == "cuda" and not torch.cuda.is_available():
+        print("no GPU that this torch can use: --device cuda measures nothing here", file=sys.stderr)
+        raise SystemExit(2)
+    return torch.device("cuda", torch.cuda.current_device()) if name == "cuda" else torch.device("cpu")
 
 
-def show(rows: Sequence[Result]) -> None:
-    """Prints rows as an aligned table."""
-    print(f"\n{rows[0].case}  [{rows[0].shape}] {rows[0].dtype}, {rows[0].cache} cache, {rows[0].threads} thread(s)")
-    for row in rows:
-        times = f"{row.wall_ms:10.3f} ms wall {row.cpu_ms:10.3f} ms cpu"
-        ratios = f"{row.wall_ratio:6.2f}x wall {row.cpu_ratio:6.2f}x cpu"
-        rates = f"{row.gb_per_s:7.2f} GB/s {row.gflop_per_s:8.1f} GFLOP/s"
-        print(f"  {row.contender:<18} {times}   {ratios} {rates}  error {row.max_error:.1e}")
+def default_name(benchmark: str, facts: Mapping[str, object]) -> str:
+    """`ops.csv` for a CPU, `ops_nvidia-h100-80gb-hbm3.csv` for a card."""
+    return f"{benchmark}.csv" if facts["device"] == "cpu" else f"{benchmark}_{slug(str(facts['hardware']))}.csv"
+
+
+def one_thread_each() -> None:
+    """For the top of a script, before numpy is imported: as many threads as torch gets, and numpy's own kernels."""
+    for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ.setdefault(variable, "1")
+    os.environ.pop("OPENBLAS_CORETYPE", None)
+
+
+def _medians(samples: Sequence[Sample]) -> tuple[float, float]:
+    if not samples:
+        return _NAN, _NAN
+    return tuple(statistics.median(column) for column in zip(*samples, strict=True))  # type: ignore[return-value]
+
+
+def _relative(path: Path) -> Path:
+    try:
+        return path.resolve().relative_to(Path.cwd())
+    except ValueError:
+        return path
