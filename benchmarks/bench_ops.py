@@ -28,6 +28,8 @@ SHAPES = ((64, 131072), (16, 65536), (128, 65536), (512, 16384), (64, 100003))
 OTHER_DTYPES = (torch.float64, torch.float16, torch.bfloat16)
 # (matrices, rows): one score, a population of them, and every size.
 BATCHES = ((1, 64), (64, 64), (1024, 64), (4096, 64), (1, 16), (1, 128), (1, 512))
+# (responses, rows, features) of a grouped call: those of the last levels of NAS-Bench-201 networks.
+GROUPS = ((8, 64, 4096), (32, 64, 4096))
 # Bytes of the largest response that is taken from a space: the oracle and numpy work on a float64 copy of it.
 LARGEST = {"cpu": 2**28, "cuda": 2**31}
 SAMPLES = 4
@@ -66,6 +68,8 @@ def all_work(device: torch.device) -> Iterator[Work]:
         counted = shapes.features_of_space(space, SAMPLES)
         for features in shapes.representative(counted, LARGEST[device.type] // (4 * shapes.BATCH)):
             yield Work("accumulate_correlation", space, (shapes.BATCH, features))
+    for group in GROUPS:
+        yield Work("accumulate_correlation_group", "", group)
     for features in (131072, 16384):
         yield Work("accumulate_hamming", "", (64, features))
     for batch, n in BATCHES:
@@ -86,12 +90,13 @@ def measure(session: Session, work: Work) -> None:
     x = torch.randn(work.shape, generator=generator).to(session.device, work.dtype)
     if work.channels_last:
         x = x.contiguous(memory_format=torch.channels_last)
-    n, features = x.shape[0], x[0].numel()
-    tolerance = _TOLERANCE.get(work.dtype, _FLOAT32_TOLERANCE)
+    grouped = work.op == "accumulate_correlation_group"
+    n, features = (x.shape[1], x[:, 0].numel()) if grouped else (x.shape[0], x[0].numel())
     flops = float("nan") if work.op == "accumulate_hamming" else float(n * (n + 1) * features)
+    tolerance = _TOLERANCE.get(work.dtype, _FLOAT32_TOLERANCE)
     case = Case(work.name, shape, dtype, float(x.numel() * x.element_size()), flops, tolerance)
     options = {"yardstick": True} if work.yardstick else {}
-    found: dict[str, Contender] = getattr(contenders, work.op)(x, **options)
+    found: dict[str, Contender] = getattr(contenders, work.op)(list(x) if grouped else x, **options)
     session.compare(case, found)
 
 

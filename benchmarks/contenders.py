@@ -8,7 +8,7 @@ by `torch.compile`, and numpy on the host: on a GPU with the copy to the host, w
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import oracle
@@ -26,7 +26,7 @@ def response_correlation(x: Tensor, *, yardstick: bool = False) -> Contenders:
     """C(x) of one response [N, ...]; `yardstick` adds one plain `x @ x.T`, which is no correlation."""
     runs = _library("response_correlation", x.device, lambda op: lambda: op(x))
     runs["torch.corrcoef"] = lambda: _corrcoef(x)
-    runs |= _compiled(_corrcoef, x)
+    runs |= _compiled(_corrcoef, (x,))
     runs["numpy"] = lambda: np.corrcoef(_on_host(x))
     expected = oracle.correlation(x)
     contenders = {name: _returning(run, expected) for name, run in runs.items()}
@@ -41,6 +41,24 @@ def accumulate_correlation(x: Tensor) -> Contenders:
     return _accumulate("accumulate_correlation", x, _add_correlation, _add_correlation_on_host, oracle.correlation_sum([x], [1.0]))
 
 
+def accumulate_correlation_group(xs: Sequence[Tensor]) -> Contenders:
+    """K += abs(C(x)) for each of a list of responses; contenders without a grouped call take them one by one."""
+    (k, counts), used = _sums(xs[0]), torch.zeros(len(xs), dtype=torch.int64, device=xs[0].device)
+    on_host = np.zeros(k.shape)
+    weights = [1.0] * len(xs)
+    runs = _library(
+        "accumulate_correlation_group", k.device, lambda op: lambda: op(k[None], xs, weights, used)
+    )
+    answering = next(iter(runs))
+    runs[f"{answering}, one by one"] = lambda: [ops.accumulate_correlation(k, x, 1.0, counts) for x in xs]
+    runs["torch.corrcoef"] = lambda: [_add_correlation(k, x) for x in xs]
+    runs |= _compiled(_add_correlation, *((k, x) for x in xs))
+    expected = oracle.correlation_sum(xs, weights)
+    contenders = {name: _adding(run, k, expected) for name, run in runs.items()}
+    contenders["numpy"] = _adding(lambda: [_add_correlation_on_host(on_host, x) for x in xs], on_host, expected)
+    return contenders
+
+
 def accumulate_hamming(x: Tensor) -> Contenders:
     """K += B B^T + (1 - B)(1 - B)^T with B = x > 0."""
     return _accumulate("accumulate_hamming", x, _add_hamming, _add_hamming_on_host, oracle.hamming(x))
@@ -51,7 +69,7 @@ def slogdet(k: Tensor) -> Contenders:
     expected = oracle.slogdet(k)
     runs = _library("slogdet", k.device, lambda op: lambda: op(k))
     runs["torch.linalg"] = lambda: torch.linalg.slogdet(k)
-    runs |= _compiled(torch.linalg.slogdet, k)
+    runs |= _compiled(torch.linalg.slogdet, (k,))
     runs["numpy"] = lambda: np.linalg.slogdet(k.cpu().numpy())
 
     def stacked(run: Callable[[], object]) -> Callable[[], object]:
@@ -71,7 +89,7 @@ def _accumulate(
     on_host = np.zeros(k.shape)
     runs = _library(op, x.device, lambda function: lambda: function(k, x, 1.0, counts))
     runs["torch.corrcoef" if "correlation" in op else "torch matmul"] = lambda: torch_step(k, x)
-    runs |= _compiled(torch_step, k, x)
+    runs |= _compiled(torch_step, (k, x))
     contenders = {name: _adding(run, k, expected) for name, run in runs.items()}
     contenders["numpy"] = _adding(lambda: numpy_step(on_host, x), on_host, expected)
     return contenders
@@ -87,17 +105,26 @@ def _library(
     return runs
 
 
-def _compiled(function: Callable[..., object], *arguments: Tensor) -> dict[str, Callable[[], object]]:
-    """`function` under `torch.compile`, compiled for these arguments; nothing, and why, where that is impossible."""
-    torch.compiler.reset()  # a function is compiled for so many shapes only before torch gives up on it
+def _compiled(function: Callable[..., object], *calls: tuple[Tensor, ...]) -> dict[str, Callable[[], object]]:
+    """`function` under `torch.compile`, compiled for these calls' shapes and made once for each.
+
+    Where that is impossible it is left out, and standard error says why.
+    """
+    torch.compiler.reset()  # torch gives up on a function after eight shapes
     compiled = torch.compile(function, dynamic=False)
+
+    def run() -> object:
+        for call in calls:
+            result = compiled(*call)
+        return result
+
     try:
-        compiled(*(argument.clone() for argument in arguments))
+        run()
     except Exception as error:  # noqa: BLE001  no compiler, no Triton, an unsupported card: each raises its own
         reason = str(error).strip().partition("\n")[0]
         print(f"without torch.compile: {type(error).__name__}: {reason}", file=sys.stderr)
         return {}
-    return {"torch.compile": lambda: compiled(*arguments)}
+    return {"torch.compile": run}
 
 
 def _returning(run: Callable[[], object], expected: oracle.Matrix) -> Contender:

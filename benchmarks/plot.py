@@ -145,10 +145,12 @@ def _bars(axes: Axes, rows: Sequence[Result], length: Callable[[Result], float],
     bars = axes.barh([row.backend for row in shown], [length(row) for row in shown], color=colours, height=0.66)
     axes.bar_label(bars, [text(row) for row in shown], padding=4)
     axes.invert_yaxis()
-    axes.margins(x=0.18)
+    axes.margins(x=0.25)
+    axes.axvline(0.0, color=_GRID, linewidth=1)
     axes.tick_params(axis="y", length=0, labelcolor=_INK)
     axes.xaxis.set_visible(False)
-    axes.spines["bottom"].set_visible(False)
+    for side in ("left", "bottom"):
+        axes.spines[side].set_visible(False)
 
 
 def main() -> int:
