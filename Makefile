@@ -2,7 +2,9 @@
 #   make search      the main job: search NAS-Bench-201 (options: make search ARGS="--budget 20")
 #   make test        all tests (options: make test ARGS="-k ops")
 #   make check       formatting, lint, types, documentation
-#   make docs | bench | clean
+#   make bench       benchmarks on this CPU: table, benchmarks/results, pictures (a quarter of an hour)
+#   make gpu         build, tests, sanitizers and benchmarks on a machine with a GPU, with the torch that PYTHON has
+#   make docs | clean
 # PYTHON names the interpreter that the environment is made with (3.10 or newer).
 
 PYTHON ?= python3
@@ -23,7 +25,7 @@ BUILD_INPUTS := pyproject.toml setup.py CMakeLists.txt wrcor_ext/__init__.py $(s
 PYTHON_SOURCES := wrcor_ext tests benchmarks setup.py
 CXX_SOURCES := $(shell find csrc -name '*.cpp' -o -name '*.h' -o -name '*.cuh' -o -name '*.cu')
 
-.PHONY: search test check docs bench clean
+.PHONY: search test check docs bench gpu clean
 
 search: $(VENV)/.installed
 	$(PY) -m wrcor_ext.search $(ARGS)
@@ -42,8 +44,14 @@ docs: $(VENV)/.installed-dev
 	$(MKDOCS)
 	@echo "==> site/index.html"
 
-bench: $(VENV)/.installed-test
+bench: $(VENV)/.installed-bench
 	$(PY) benchmarks/bench_ops.py --refcheck $(ARGS)
+	$(PY) benchmarks/bench_score.py --refcheck $(ARGS)
+	$(PY) benchmarks/summary.py
+
+# In the environment of PYTHON, not in one of its own: a machine with a GPU has the torch that fits its driver.
+gpu:
+	@$(PYTHON) benchmarks/gpu.py $(ARGS)
 
 clean:
 	rm -rf $(VENV) build dist site .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info wrcor_ext/*.so

@@ -1,8 +1,9 @@
 """Who can do the work of each op, and how each result is read for the reference check.
 
 The first contender is whatever `wrcor_ext.ops` answers with on the device, under the name that `ops.backends()` gives
-it ("native", "cupy" or "torch"), then come the pure-torch twins, what one would write with `torch.corrcoef` or `torch.linalg`, the same compiled
-by `torch.compile`, and numpy on the host: on a GPU with the copy to the host, which is part of that way of doing it.
+it ("native", "cupy" or "torch"). Then come the pure-torch twin, what one would write with `torch.corrcoef` or
+`torch.linalg`, the same compiled by `torch.compile`, and numpy on the host: on a GPU with the copy to the host, which
+is part of that way of doing it.
 """
 
 from __future__ import annotations
@@ -38,7 +39,9 @@ def response_correlation(x: Tensor, *, yardstick: bool = False) -> Contenders:
 
 def accumulate_correlation(x: Tensor) -> Contenders:
     """K += abs(C(x)), or nothing if that holds a NaN."""
-    return _accumulate("accumulate_correlation", x, _add_correlation, _add_correlation_on_host, oracle.correlation_sum([x], [1.0]))
+    return _accumulate(
+        "accumulate_correlation", x, _add_correlation, _add_correlation_on_host, oracle.correlation_sum([x], [1.0])
+    )
 
 
 def accumulate_correlation_group(xs: Sequence[Tensor]) -> Contenders:
@@ -46,9 +49,7 @@ def accumulate_correlation_group(xs: Sequence[Tensor]) -> Contenders:
     (k, counts), used = _sums(xs[0]), torch.zeros(len(xs), dtype=torch.int64, device=xs[0].device)
     on_host = np.zeros(k.shape)
     weights = [1.0] * len(xs)
-    runs = _library(
-        "accumulate_correlation_group", k.device, lambda op: lambda: op(k[None], xs, weights, used)
-    )
+    runs = _library("accumulate_correlation_group", k.device, lambda op: lambda: op(k[None], xs, weights, used))
     answering = next(iter(runs))
     runs[f"{answering}, one by one"] = lambda: [ops.accumulate_correlation(k, x, 1.0, counts) for x in xs]
     runs["torch.corrcoef"] = lambda: [_add_correlation(k, x) for x in xs]

@@ -208,7 +208,7 @@ def one_thread_each() -> None:
 def _medians(samples: Sequence[Sample]) -> tuple[float, float]:
     if not samples:
         return _NAN, _NAN
-    return tuple(statistics.median(column) for column in zip(*samples, strict=True))  # type: ignore[return-value]
+    return Sample(*(statistics.median(column) for column in zip(*samples, strict=True)))
 
 
 def _relative(path: Path) -> Path:

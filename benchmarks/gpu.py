@@ -11,8 +11,8 @@ it is, and nothing is downloaded. Steps, in order (`--steps` chooses):
     ops, score  the benchmarks, every result checked first; figures go to benchmarks/results, after the card's name
     report      pictures of them, and the table of what was to be reached
 
-A failed step does not stop the next ones, except for the first two. Exit code: 0, 1 if a step failed, 2 if there is no GPU
-(then nothing was built).
+A failed step does not stop the next ones, except for the first two. Exit code: 0, 1 if a step failed, 2 if there is no
+GPU (then nothing was built).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -53,7 +53,7 @@ class Step:
 
     name: str
     command: tuple[str, ...] = ()
-    environ: Mapping[str, str] = field(default_factory=dict)
+    environ: dict[str, str] = field(default_factory=dict)
     skipped: str = ""
 
 

@@ -27,7 +27,7 @@ def spread(heights: Mapping[str, float], apart: float) -> dict[str, float]:
             weight = len(upper) / (len(upper) + len(lower))
             middles[-2:] = [middles[-1] ** weight * middles[-2] ** (1 - weight)]
             groups.append(lower + upper)
-    placed = {}
+    placed: dict[str, float] = {}
     for index, group in enumerate(groups):
         placed |= {name: bottom(index) * apart**step for step, name in enumerate(group)}
     return placed

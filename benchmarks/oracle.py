@@ -40,7 +40,7 @@ def slogdet(k: Tensor) -> Matrix:
 
 
 def deviation(found: Tensor | Matrix, expected: Matrix) -> float:
-    """Largest difference over the largest entry of `expected`; NaN where either holds one, infinite for other shapes."""
+    """Largest difference, over the largest entry of `expected`; NaN for a NaN in either, infinite if shapes differ."""
     got = found.detach().double().cpu().numpy() if isinstance(found, Tensor) else np.asarray(found, dtype=np.float64)
     if got.shape != expected.shape:
         return float("inf")

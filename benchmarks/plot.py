@@ -16,16 +16,16 @@ import matplotlib as mpl
 
 mpl.use("svg")  # no display is needed
 
-from labels import spread  # noqa: E402
-from matplotlib.axes import Axes  # noqa: E402
-from matplotlib.figure import Figure  # noqa: E402
-from matplotlib.ticker import LogLocator  # noqa: E402
-from schema import Result, read_csv  # noqa: E402
-from table import duration  # noqa: E402
+from labels import spread
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator
+from schema import Result, read_csv
+from table import duration
 
-from wrcor_ext.reporting import numbers  # noqa: E402
+from wrcor_ext.reporting import numbers
 
-# The package's own kernels stand out; contenders share a quiet palette that people with colour blindness can tell apart.
+# The package's own kernels stand out; the others share a quiet palette that colour-blind people can tell apart.
 _COLOURS = {
     "native": "#0b6e99",
     "cupy": "#0b6e99",
@@ -68,7 +68,9 @@ def save(figure_: Figure, path: Path) -> None:
 def _ops(rows: Sequence[Result]) -> Figure:
     picture, (left, right) = _panels(rows)
     correlation = [
-        r for r in rows if r.case.startswith("accumulate_correlation") and r.shape.startswith("64x") and r.dtype == "float32"
+        r
+        for r in rows
+        if r.case.startswith("accumulate_correlation") and r.shape.startswith("64x") and r.dtype == "float32"
     ]
     copied = next((r for r in rows if r.case.startswith("copy_")), None)
     if copied is not None:

@@ -21,7 +21,7 @@ class Result:
     Attributes:
         benchmark: which script wrote it: "ops" or "score".
         case: what was done, and to what.
-        shape: of the input, "64x131072"; "8 x 64x4096" for a group of eight.
+        shape: of the input: "64x131072"; "8x64x4096" for a group or batch of eight.
         dtype: element type of the input.
         device: "cpu" or "cuda".
         hardware: name of the processor or of the card.

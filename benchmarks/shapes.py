@@ -65,7 +65,9 @@ def features_of_space(name: str, samples: int, seed: int = 0) -> Counter[int]:
     space, rng = spaces.get(name), np.random.default_rng(seed)
     counted: Counter[int] = Counter()
     for number in range(samples):
-        model = space.build(space.sample(rng), num_classes=CLASSES, seed=number)
+        arch = space.sample(rng)
+        with torch.device("meta"):  # weights take time, and shapes do not depend on them
+            model = space.build(arch, num_classes=CLASSES, seed=number)
         for shape, count in shapes_of(model, IMAGE_SIZES[name]).items():
             counted[math.prod(shape)] += count
     return counted

@@ -23,12 +23,12 @@ _CORRELATION = "response_correlation"
 _HEAD = """\
 # Results
 
-Written by `python benchmarks/summary.py` (`make bench` and `make gpu` call it); the columns of the files are explained in
-[../README.md](../README.md). Ratios are of medians of one run; the goals are for a GPU.
+Written by `python benchmarks/summary.py` (`make bench` and `make gpu` call it); the columns of the files are explained
+in [../README.md](../README.md). Ratios are of medians of one run; the goals are for a GPU.
 """
 _NO_GPU = """\
-**No GPU has been at hand yet: the last column is empty.** `make gpu` on a machine that has one fills it. Nothing in these
-files is an estimate.
+**No GPU has been at hand yet: the last column is empty.** `make gpu` on a machine that has one fills it. Nothing in
+these files is an estimate.
 """
 
 
@@ -110,7 +110,9 @@ def text(files: dict[str, list[Result]]) -> str:
     for rows in files.values():
         for row in rows:
             machines.setdefault((row.device, row.hardware), []).append(row)
-    columns = [f"{name}, {rows[0].threads} thread(s)" if kind == "cpu" else name for (kind, name), rows in machines.items()]
+    columns = [
+        f"{name}, {rows[0].threads} thread(s)" if kind == "cpu" else name for (kind, name), rows in machines.items()
+    ]
     cells = [[_cell(goal, rows) for rows in machines.values()] for goal in GOALS]
     gpu = any(kind == "cuda" for kind, _ in machines)
     if not gpu:
@@ -128,14 +130,16 @@ def _cell(goal: Goal, rows: Sequence[Result]) -> str:
     return "" if math.isnan(value) else goal.text(value)
 
 
+def _results(path: Path) -> list[Result]:
+    try:
+        return read_csv(path)
+    except ValueError:  # rankings have columns of their own
+        return []
+
+
 def main(folder: Path = RESULTS) -> int:
     """Draws the files that are in the schema, and writes the page."""
-    files = {}
-    for path in sorted(folder.glob("*.csv")):
-        try:
-            files[path.name] = read_csv(path)
-        except ValueError:
-            continue  # rankings have columns of their own
+    files = {path.name: rows for path in sorted(folder.glob("*.csv")) if (rows := _results(path))}
     (folder / "README.md").write_text(text(files), encoding="utf-8")
     print("written: README.md of the results")
     if importlib.util.find_spec("matplotlib") is None:

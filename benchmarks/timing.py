@@ -106,7 +106,5 @@ def copy_sample(device: torch.device, groups: int = 5, repeats: int = 5) -> tupl
     clock = Clock(device, cold=False)
     work = {"copy": lambda: target.copy_(source)}
     clock.warm_up(work["copy"], 100.0)
-    medians = [
-        statistics.median(clock.round(work)["copy"].seconds for _ in range(repeats)) for _ in range(groups)
-    ]
+    medians = [statistics.median(clock.round(work)["copy"].seconds for _ in range(repeats)) for _ in range(groups)]
     return _COPIED_BYTES[device.type], min(medians)

@@ -1,0 +1,71 @@
+"""`make gpu`: refuses without a GPU, and plans what it would do with one."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+
+import gpu
+import pytest
+import torch
+from gpu import Step
+from helpers.commands import run
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_without_a_gpu_make_says_so_and_builds_nothing(tmp_path):
+    if shutil.which("make") is None:
+        pytest.skip("no make")
+    before = {path: path.stat().st_mtime_ns for path in (ROOT / "wrcor_ext").glob("*.so")}
+    done = run("make", "--no-print-directory", "gpu", f"PYTHON={sys.executable}", cwd=ROOT, CUDA_VISIBLE_DEVICES="")
+    assert done.returncode == 2
+    assert done.stdout == ""
+    said, make = done.stderr.splitlines()
+    assert said == f"make gpu: torch {torch.__version__} sees no GPU here"
+    assert make.startswith("make: ***")
+    assert before == {path: path.stat().st_mtime_ns for path in (ROOT / "wrcor_ext").glob("*.so")}
+
+
+def test_needs_a_compiler_for_kernels(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(gpu.shutil, "which", lambda name, path=None: None)
+    real = gpu.importlib.util.find_spec
+    monkeypatch.setattr(gpu.importlib.util, "find_spec", lambda name: None if name == "cupy" else real(name))
+    assert "neither nvcc on PATH nor CuPy" in gpu.missing()
+    monkeypatch.setattr(gpu.importlib.util, "find_spec", lambda name: real("json"))
+    assert gpu.missing() is None
+
+
+def test_plan_with_all_tools(monkeypatch):
+    monkeypatch.delenv("TORCH_CUDA_ARCH_LIST", raising=False)
+    monkeypatch.setattr(gpu.shutil, "which", lambda name, path=None: f"/cuda/{name}")
+    steps = {step.name: step for step in gpu.plan("python", "9.0")}
+    assert list(steps) == [
+        "build", "answers", "tests", "memcheck", "racecheck", "synccheck", "initcheck", "ops", "score", "report",
+    ]  # fmt: skip
+    assert steps["build"].environ["TORCH_CUDA_ARCH_LIST"] == "9.0"
+    assert steps["build"].environ["WRCOR_CUDA"] == "1"
+    assert steps["racecheck"].command[:3] == ("/cuda/compute-sanitizer", "--tool", "racecheck")
+    assert "--kernel-name" in steps["racecheck"].command
+    assert "--kernel-name" not in steps["initcheck"].command
+    for name in ("ops", "score"):
+        assert Path(steps[name].command[1]).is_file()
+        assert {"--device", "cuda", "--refcheck"} <= set(steps[name].command)
+
+
+def test_plan_without_nvcc_and_sanitizer(monkeypatch):
+    monkeypatch.setattr(gpu.shutil, "which", lambda name, path=None: None)
+    steps = {step.name: step for step in gpu.plan("python", "9.0")}
+    assert steps["build"].environ["WRCOR_CUDA"] == "0"
+    assert steps["memcheck"].skipped == "there is no compute-sanitizer"
+    assert gpu.run([steps["memcheck"]]) == {"memcheck": "skipped: there is no compute-sanitizer"}
+
+
+@pytest.mark.parametrize(("failing", "left"), [("build", []), ("tests", ["ops"])])
+def test_a_failed_build_is_the_end_a_failed_test_is_not(failing, left):
+    steps = [Step(failing, (sys.executable, "-c", "raise SystemExit(3)")), Step("ops", (sys.executable, "-c", ""))]
+    outcome = gpu.run(steps)
+    assert outcome[failing].startswith("failed with exit code 3")
+    assert list(outcome)[1:] == left
