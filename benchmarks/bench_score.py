@@ -22,7 +22,8 @@ Stages are found by adding one at a time to a pass, all in the same rounds, and 
     rest         `wrcor`, less all of these: checking the input, seeding, keeping and restoring the model
 
 On a GPU the times are those between two CUDA events: gaps in which the device waits for the host count, as they do for
-whoever waits for the score. A stage whose difference is smaller than the noise can come out negative; it is not hidden.
+whoever waits for the score. `hooks` can come out negative, and is not hidden then: the yardstick goes back to the images, a score only to the first
+response. So can any stage that is smaller than the noise.
 `import` is the time of `from wrcor_ext import score` after `import torch`, in fresh processes.
 """
 
@@ -37,9 +38,9 @@ from driver import Case, Contender, Session, one_thread_each, parser
 
 one_thread_each()
 
+import network_passes  # noqa: E402
 import networks  # noqa: E402
-import passes  # noqa: E402
-from networks import Subject  # noqa: E402
+from networks import Network  # noqa: E402
 from schema import Result  # noqa: E402
 from table import show  # noqa: E402
 from timing import Sample  # noqa: E402
@@ -56,7 +57,7 @@ STAGES = (
     ("correlation", SUMS, NOTHING),
     ("log-det", LOGDET, None),
 )
-# Score options by contender, and whether the oracle knows them.
+# Score options by contender.
 SCORES: dict[str, dict[str, object]] = {
     WHOLE: {},
     "wrcor tail=8": {"tail": 8},
@@ -65,7 +66,9 @@ SCORES: dict[str, dict[str, object]] = {
     "acor": {"proxies": ("acor",)},
     "naswot": {"proxies": ("naswot",)},
 }
-# Of the score. The network computes in float32, and so do the kernels; K is close to singular.
+# Half precision pays where there are tensor cores.
+GPU_SCORES: dict[str, dict[str, object]] = {"wrcor amp=bfloat16": {"amp": "bfloat16"}}
+# Of the score. Oracle and score are two passes, which on a GPU need not be the same bits, of a float32 network.
 _TOLERANCE = 2e-6
 
 _IMPORT = (
@@ -74,21 +77,21 @@ _IMPORT = (
 )
 
 
-def measure(session: Session, subject: Subject) -> None:
+def measure(session: Session, network: Network) -> None:
     """All contenders of one network, then the stages that follow from them."""
-    case = Case(subject.name, "x".join(map(str, subject.images.shape)), "float32", tolerance=_TOLERANCE)
-    k = passes.summed(subject)
+    case = Case(network.name, "x".join(map(str, network.images.shape)), "float32", tolerance=_TOLERANCE)
+    k = network_passes.kernel_matrix(network)
     contenders = {
-        TRAINING: Contender(lambda: passes.training_step(subject)),
-        FORWARD: Contender(lambda: passes.inference(subject)),
-        BARE: Contender(lambda: passes.input_gradient(subject)),
-        NOTHING: Contender(lambda: passes.recorded(subject, passes.Nothing())),
-        SUMS: Contender(lambda: passes.summed(subject)),
-        LOGDET: Contender(lambda: passes.log_det(k)),
+        TRAINING: Contender(lambda: network_passes.training_step(network)),
+        FORWARD: Contender(lambda: network_passes.inference(network)),
+        BARE: Contender(lambda: network_passes.input_gradient(network)),
+        NOTHING: Contender(lambda: network_passes.recorded(network, network_passes.Nothing())),
+        SUMS: Contender(lambda: network_passes.summed(network)),
+        LOGDET: Contender(lambda: network_passes.log_det(k)),
     }
-    for name, options in SCORES.items():
-        contenders[name] = Contender(_scoring(subject, options), _error(subject, options))
-    contenders["numpy on the host"] = Contender(lambda: passes.score_on_host(subject))
+    for name, options in (SCORES | (GPU_SCORES if session.device.type == "cuda" else {})).items():
+        contenders[name] = Contender(_scoring(network, options), _error(network, options))
+    contenders["numpy on the host"] = Contender(lambda: network_passes.score_on_host(network))
     rows = session.compare(case, contenders)
     seconds = {row.backend: row.seconds for row in rows}
     session.console.print(f"wrcor over {BARE}: {seconds[WHOLE] / seconds[BARE]:.2f}x", highlight=False)
@@ -127,24 +130,24 @@ def stages(rows: Sequence[Result]) -> list[Result]:
     ]
 
 
-def _scoring(subject: Subject, options: dict[str, object]) -> Callable[[], float]:
+def _scoring(network: Network, options: dict[str, object]) -> Callable[[], float]:
     def score() -> float:
-        results = wrcor_ext.score(subject.model, subject.images, subject.labels, **options)  # type: ignore[arg-type]
+        results = wrcor_ext.score(network.model, network.images, network.labels, **options)  # type: ignore[arg-type]
         (result,) = results.values()
         return result.value
 
     return score
 
 
-def _error(subject: Subject, options: dict[str, object]) -> Callable[[], float] | None:
+def _error(network: Network, options: dict[str, object]) -> Callable[[], float] | None:
     """The score against numpy's from the same responses; None for what the oracle does not know."""
     known = {"tail", "rule"}
     if not options.keys() <= known or options.get("tail") == "auto":
         return None
-    score = _scoring(subject, options)
+    score = _scoring(network, options)
 
     def error() -> float:
-        expected = passes.score_on_host(subject, **options)  # type: ignore[arg-type]
+        expected = network_passes.score_on_host(network, **options)  # type: ignore[arg-type]
         return abs(score() - expected) / abs(expected)
 
     return error
@@ -169,7 +172,7 @@ def main() -> int:
     args = arguments.parse_args()
     session = Session("score", args)
     for name in args.networks:
-        measure(session, networks.subject(name, args.batch, session.device))
+        measure(session, networks.network(name, args.batch, session.device))
     measure_import(session)
     return session.finish()
 

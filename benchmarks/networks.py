@@ -21,7 +21,7 @@ _NAMES = {"nasbench201": "nasbench201 all-conv"}
 
 
 @dataclass(frozen=True)
-class Subject:
+class Network:
     """A network and a batch.
 
     Attributes:
@@ -41,14 +41,14 @@ class Subject:
     labels: Tensor
 
 
-def subject(name: str, batch: int, device: torch.device) -> Subject:
+def network(name: str, batch: int, device: torch.device) -> Network:
     """The network of a space with random images of the size that it is made for."""
     size = IMAGE_SIZES[name]
     images = torch.randn(batch, 3, size, size, generator=torch.Generator().manual_seed(0)).to(device)
     placed = images.contiguous(memory_format=torch.channels_last) if device.type == "cpu" else images
     labels = (torch.arange(batch) % CLASSES).to(device)
     model, frozen = (BUILDERS[name]().to(device).train() for _ in range(2))
-    return Subject(_NAMES.get(name, name), model, frozen.requires_grad_(False), images, placed, labels)
+    return Network(_NAMES.get(name, name), model, frozen.requires_grad_(False), images, placed, labels)
 
 
 def _drawn(name: str) -> nn.Module:

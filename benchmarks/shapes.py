@@ -39,7 +39,7 @@ class ShapeCount:
 
     shapes: Counter[tuple[int, ...]]
 
-    def activation(self, level: int, response: Tensor) -> None:
+    def activation(self, level: int, response: Tensor, *, overwritten: bool = False) -> None:
         """Counts an activation response."""
         self.shapes[tuple(response.shape[1:])] += 1
 

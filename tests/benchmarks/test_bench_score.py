@@ -3,36 +3,36 @@
 from __future__ import annotations
 
 import bench_score
-import passes
+import network_passes
 import pytest
 import torch
 from helpers.small_net import Net, batch
-from networks import Subject
+from networks import Network
 from table import duration, figure
 
 import wrcor_ext
 
 
 @pytest.fixture
-def subject():
+def network():
     images, labels = batch()
     torch.manual_seed(0)
     model = Net().train()
     frozen = Net().train().requires_grad_(False)
     frozen.load_state_dict(model.state_dict())
-    return Subject("small", model, frozen, images, images.contiguous(memory_format=torch.channels_last), labels)
+    return Network("small", model, frozen, images, images.contiguous(memory_format=torch.channels_last), labels)
 
 
 @pytest.mark.parametrize("options", [{}, {"tail": 2}, {"rule": "reference"}], ids=str)
-def test_numpy_on_the_host_computes_the_score(subject, options):
-    found = passes.score_on_host(subject, **options)
-    score = wrcor_ext.score(subject.model, subject.images, subject.labels, **options)["wrcor"].value
+def test_numpy_on_the_host_computes_the_score(network, options):
+    found = network_passes.score_on_host(network, **options)
+    score = wrcor_ext.score(network.model, network.images, network.labels, **options)["wrcor"].value
     assert found == pytest.approx(score, rel=1e-5)
 
 
-def test_summed_pass_is_the_score(subject):
-    score = wrcor_ext.score(subject.model, subject.images, subject.labels)["wrcor"].value
-    assert passes.log_det(passes.summed(subject)) == pytest.approx(score, rel=1e-9)
+def test_summed_pass_is_the_score(network):
+    score = wrcor_ext.score(network.model, network.images, network.labels)["wrcor"].value
+    assert network_passes.log_det(network_passes.kernel_matrix(network)) == pytest.approx(score, rel=1e-9)
 
 
 def test_stages_add_up_to_the_whole(row):
@@ -47,11 +47,11 @@ def test_stages_add_up_to_the_whole(row):
     assert sum(r.ratio for r in bench_score.stages(rows)) == pytest.approx(1.0)
 
 
-def test_a_wrong_score_is_caught(subject, session, monkeypatch):
-    right = passes.score_on_host
-    monkeypatch.setattr(passes, "score_on_host", lambda *args, **options: right(*args, **options) * 1.001)
+def test_a_wrong_score_is_caught(network, session, monkeypatch):
+    right = network_passes.score_on_host
+    monkeypatch.setattr(network_passes, "score_on_host", lambda *args, **options: right(*args, **options) * 1.001)
     run = session("--refcheck")
-    bench_score.measure(run, subject)
+    bench_score.measure(run, network)
     rows = {r.backend: r for r in run.rows if r.case == "small"}
     assert rows["wrcor"].samples == 0
     assert rows["forward"].samples == 5
