@@ -22,8 +22,8 @@ Stages are found by adding one at a time to a pass, all in the same rounds, and 
     rest         `wrcor`, less all of these: checking the input, seeding, keeping and restoring the model
 
 On a GPU the times are those between two CUDA events: gaps in which the device waits for the host count, as they do for
-whoever waits for the score. `hooks` can come out negative, and is not hidden then: the yardstick goes back to the images, a score only to the first
-response. So can any stage that is smaller than the noise.
+whoever waits for the score. `hooks` can come out negative, and is not hidden then: the yardstick goes back to the
+images, a score only to the first response. So can any stage that is smaller than the noise.
 `import` is the time of `from wrcor_ext import score` after `import torch`, in fresh processes.
 """
 
