@@ -14,16 +14,6 @@ from wrcor_ext.spaces import MobileNetV2
 
 SPACE = MobileNetV2()
 
-ROUNDING = {
-    "wrcor": 6e-5,
-    "acor": 4e-7,
-    "gcor": 3e-4,
-    "rcor": 3e-4,
-    "naswot": 6e-5,
-    "grad_hamming": 4e-4,
-    "act_grad_hamming": 4e-4,
-}
-
 
 def build(case: dict[str, Any]) -> nn.Module:
     arch = replace(SPACE.parse(case["arch"]), resolution=case["score_resolution"])
@@ -34,7 +24,7 @@ def build(case: dict[str, Any]) -> nn.Module:
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
 def test_reproduces_the_published_scores(index: int, dtype: torch.dtype) -> None:
     case = golden.cases("mobilenetv2")[index]
-    golden.check_scores(case, build(case), dtype, ROUNDING)
+    golden.check_scores("mobilenetv2", case, build(case), dtype)
 
 
 @pytest.mark.parametrize("index", range(2))
