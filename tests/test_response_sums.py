@@ -102,6 +102,22 @@ def test_no_more_is_held_back_than_allowed(monkeypatch: pytest.MonkeyPatch) -> N
     assert sizes == [response_sums.HELD_RESPONSES, 3]
 
 
+def test_more_sums_than_a_group_takes_are_added_one_by_one() -> None:
+    kinds = ({"activation"}, {"gradient"}, {"activation", "gradient"})
+    four = [ResponseSum(frozenset(k), "correlation", level_weighted=w) for k in kinds for w in (False, True)]
+    assert len(four) < response_sums.MAX_SUMS  # all there are: a subclass makes more
+
+    class Another(ResponseSum):
+        pass
+
+    needs = dict.fromkeys([*four, *(Another(n.kinds, n.measure, n.level_weighted) for n in four)], 0)
+    sums = filled(ResponseSums(needs, 6, CPU, grouped=True), responses(3))
+    sums.flush()
+    (result,) = settle([sums])
+    for one, other in zip(four, list(needs)[6:], strict=True):
+        assert torch.equal(result[one].k, result[other].k)
+
+
 @pytest.mark.parametrize("grouped", [True, False])
 def test_what_cannot_be_correlated_is_counted(grouped: bool) -> None:
     good, constant, broken = torch.randn(4, 8), torch.ones(4, 8), torch.randn(4, 8)

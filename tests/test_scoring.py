@@ -318,6 +318,19 @@ def test_a_network_of_constant_responses_is_degenerate() -> None:
         assert "reason" in result.detail
 
 
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+def test_a_parameter_that_is_not_finite_is_named_as_the_reason(net: Net, bad: float) -> None:
+    with torch.no_grad():
+        net.cells[0][2].weight[0, 0, 0, 0] = bad
+    scores = wrcor_ext.score(net, *batch(), proxies=["gcor", "snip"])
+    for result in scores.values():
+        assert result.status == "degenerate"
+        assert str(result.detail["reason"]).startswith("a parameter of the model is not finite (")
+    healthy = Net().double()
+    healthy.register_parameter("unused", nn.Parameter(torch.tensor(bad, dtype=torch.float64)))
+    assert wrcor_ext.score(healthy, *batch())["wrcor"].status == "ok"
+
+
 def test_duplicate_images_are_degenerate() -> None:
     images, _ = batch()
     images[1] = images[0]

@@ -12,6 +12,7 @@ from torch.multiprocessing.reductions import StorageWeakRef
 
 from wrcor_ext import ops
 from wrcor_ext.needs import Kind, Measure, Need, ResponseSum
+from wrcor_ext.ops.checks import MAX_SUMS
 from wrcor_ext.proxies import Summed
 
 _ACCUMULATE: dict[Measure, Callable[..., None]] = {
@@ -69,7 +70,8 @@ class ResponseSums:
         self._images = images
         self._first_levels = needs
         self._device = device
-        self._grouped = device.type != "cpu" if grouped is None else grouped
+        correlations = sum(need.measure == "correlation" for need in needs)
+        self._grouped = (device.type != "cpu" if grouped is None else grouped) and correlations <= MAX_SUMS
         self._of_measure = {m: [n for n in needs if n.measure == m] for m in _ACCUMULATE}
         # The sums of one measure lie in one tensor, so that a group is added to all of them at once.
         self._stacks: dict[Measure, Tensor] = {m: self._matrices(len(of)) for m, of in self._of_measure.items() if of}

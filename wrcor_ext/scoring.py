@@ -7,7 +7,7 @@ import threading
 import time
 import traceback
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch.nn.functional as F
@@ -24,7 +24,16 @@ from wrcor_ext.proxies import Proxy, Summed
 from wrcor_ext.recorder import Rule
 from wrcor_ext.response_sums import settle
 from wrcor_ext.results import ProxyResult, Scores
-from wrcor_ext.score_input import Amp, Tail, check_batch, check_model, check_options, class_range, proxy_names
+from wrcor_ext.score_input import (
+    Amp,
+    Tail,
+    check_batch,
+    check_model,
+    check_options,
+    class_range,
+    largest_parameter,
+    proxy_names,
+)
 
 # The random generators are the process's, and a model's hooks and modes its own: two threads at once would mix them up.
 _one_at_a_time = threading.RLock()
@@ -136,6 +145,7 @@ class Measurement:
 
     wanted: Sequence[Proxy]
     measured: Measured
+    largest_parameter: Tensor
     seconds: float
 
 
@@ -164,9 +174,10 @@ def measure(
     check_batch(images, labels, planned.needs_labels)
     blocks = level_blocks.resolve(model, levels)
     request = Request(planned, rule, blocks, tail, loss, seed, amp, class_range(labels))
+    largest = largest_parameter(model)
     with _one_at_a_time:
         measured = passes.run(model, images, labels, request)
-    return Measurement(wanted, measured, time.perf_counter() - began)
+    return Measurement(wanted, measured, largest, time.perf_counter() - began)
 
 
 def finish(measurements: Sequence[Measurement]) -> list[Scores]:
@@ -184,8 +195,17 @@ def finish(measurements: Sequence[Measurement]) -> list[Scores]:
         if measurement.measured.sums is not None:
             results.update(next(settled))
         values = {p.name: _result(p, measurement, [results[need] for need in p.needs]) for p in measurement.wanted}
+        if any(v.status != "ok" for v in values.values()) and not math.isfinite(float(measurement.largest_parameter)):
+            values = {name: _blamed_on_parameters(value) for name, value in values.items()}
         finished.append(Scores(values, measurement.seconds + own))
     return finished
+
+
+def _blamed_on_parameters(result: ProxyResult) -> ProxyResult:
+    if result.status == "ok":
+        return result
+    reason = f"a parameter of the model is not finite ({result.detail['reason']})"
+    return replace(result, detail={**result.detail, "reason": reason})
 
 
 def _result(proxy: Proxy, measurement: Measurement, results: Sequence[Any]) -> ProxyResult:
