@@ -1,10 +1,5 @@
-// Checks of op inputs and the in-place view of a response; declared in stable.h.
+// Checks of op inputs; declared in stable.h.
 #include "stable.h"
-
-#include <algorithm>
-#include <array>
-#include <utility>
-#include <vector>
 
 namespace wrcor {
 namespace {
@@ -27,11 +22,6 @@ std::string dtype_name(const Tensor& tensor) {
   }
 }
 
-// "cpu" or "cuda:0".
-std::string device_text(const Tensor& tensor) {
-  return tensor.is_cpu() ? "cpu" : concat(tensor.is_cuda() ? "cuda" : "device", ":", tensor.get_device_index());
-}
-
 bool on_one_device(const Tensor& a, const Tensor& b) {
   return a.is_cpu() == b.is_cpu() && a.get_device_index() == b.get_device_index();
 }
@@ -40,31 +30,24 @@ void check_rows(const std::string& name, int64_t rows) {
   WRCOR_CHECK(rows >= 1 && rows <= kMaxRows, name, " must have 1 to ", kMaxRows, " rows, not ", rows, ".");
 }
 
-// True if the sample's dimensions (all but the first) cover `features` consecutive elements exactly once.
-bool sample_is_dense(const Tensor& x) {
-  const auto sizes = x.sizes();
-  const auto strides = x.strides();
-  std::vector<std::pair<int64_t, int64_t>> dims;  // (stride, size), innermost first once sorted
-  for (size_t d = 1; d < sizes.size(); ++d) {
-    if (sizes[d] != 1) dims.emplace_back(strides[d], sizes[d]);
-  }
-  std::sort(dims.begin(), dims.end());
-  int64_t expected = 1;
-  for (const auto& [stride, size] : dims) {
-    if (stride != expected) return false;
-    expected *= size;
-  }
-  return true;
+std::string list_text(torch::headeronly::HeaderOnlyArrayRef<int64_t> values) {
+  std::ostringstream text;
+  text << "[";
+  for (size_t at = 0; at < values.size(); ++at) text << (at > 0 ? ", " : "") << values[at];
+  text << "]";
+  return text.str();
+}
+
+void check_contiguous(const char* name, const Tensor& tensor) {
+  WRCOR_CHECK(tensor.is_contiguous(), name, " must be contiguous, not have strides ", list_text(tensor.strides()), ".");
 }
 
 }  // namespace
 
-std::string shape_text(const Tensor& tensor) {
-  std::ostringstream text;
-  text << "[";
-  for (int64_t d = 0; d < tensor.dim(); ++d) text << (d > 0 ? ", " : "") << tensor.size(d);
-  text << "]";
-  return text.str();
+std::string shape_text(const Tensor& tensor) { return list_text(tensor.sizes()); }
+
+std::string device_text(const Tensor& tensor) {
+  return tensor.is_cpu() ? "cpu" : concat(tensor.is_cuda() ? "cuda" : "device", ":", tensor.get_device_index());
 }
 
 void check_response(const Tensor& x, const std::string& name) {
@@ -83,10 +66,10 @@ void check_accumulator(const Tensor& k, const Tensor& x, const Tensor& counts) {
   WRCOR_CHECK(k.scalar_type() == ScalarType::Double, "k must be float64, not ", dtype_name(k), ".");
   WRCOR_CHECK(k.dim() == 2 && k.size(0) == n && k.size(1) == n, "k must have shape [", n, ", ", n, "] to match x, not ",
               shape_text(k), ".");
-  WRCOR_CHECK(k.is_contiguous(), "k must be contiguous.");
+  check_contiguous("k", k);
   WRCOR_CHECK(counts.scalar_type() == ScalarType::Long, "counts must be int64, not ", dtype_name(counts), ".");
   WRCOR_CHECK(counts.dim() == 1 && counts.size(0) == 2, "counts must have shape [2], not ", shape_text(counts), ".");
-  WRCOR_CHECK(counts.is_contiguous(), "counts must be contiguous.");
+  check_contiguous("counts", counts);
   WRCOR_CHECK(on_one_device(k, x) && on_one_device(counts, x), "k, x and counts must be on one device, not ",
               device_text(k), ", ", device_text(x), " and ", device_text(counts), ".");
 }
@@ -112,14 +95,14 @@ void check_group(const Tensor& k, const std::vector<Tensor>& xs, const std::vect
   WRCOR_CHECK(k.dim() == 3 && k.size(0) >= 1 && k.size(0) <= kMaxGroupSums && k.size(1) == n && k.size(2) == n,
               "k must have shape [S, ", n, ", ", n, "] with S from 1 to ", kMaxGroupSums, " to match xs, not ",
               shape_text(k), ".");
-  WRCOR_CHECK(k.is_contiguous(), "k must be contiguous.");
+  check_contiguous("k", k);
   const int64_t factors = k.size(0) * count;
   WRCOR_CHECK(static_cast<int64_t>(weights.size()) == factors, "weights must hold ", k.size(0), " x ", count, " = ",
               factors, " factors, those of the first sum first, not ", weights.size(), ".");
   WRCOR_CHECK(used.scalar_type() == ScalarType::Long, "used must be int64, not ", dtype_name(used), ".");
   WRCOR_CHECK(used.dim() == 1 && used.size(0) == count, "used must have shape [", count, "] to match xs, not ",
               shape_text(used), ".");
-  WRCOR_CHECK(used.is_contiguous(), "used must be contiguous.");
+  check_contiguous("used", used);
   WRCOR_CHECK(on_one_device(k, first) && on_one_device(used, first), "k, xs and used must be on one device, not ",
               device_text(k), ", ", device_text(first), " and ", device_text(used), ".");
 }
@@ -129,12 +112,6 @@ void check_square(const Tensor& k) {
   WRCOR_CHECK(k.dim() >= 2 && k.size(k.dim() - 1) == k.size(k.dim() - 2), "k must have shape [..., N, N], not ",
               shape_text(k), ".");
   check_rows("k", k.size(k.dim() - 1));
-}
-
-ResponseView view_response(const Tensor& x) {
-  const Tensor dense = sample_is_dense(x) ? x : torch::stable::contiguous(x);
-  const int64_t rows = x.size(0);
-  return {dense, dense.const_data_ptr(), dense.scalar_type(), rows, x.numel() / rows, dense.stride(0)};
 }
 
 }  // namespace wrcor

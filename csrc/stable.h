@@ -1,4 +1,5 @@
-// The one header through which the kernels see torch: its stable ABI, the check macro, and the checks of op inputs.
+// The one header through which the ops see torch: its stable ABI, the check macro, the checks of op inputs, and their
+// memory as the kernels read it.
 //
 // Built with TORCH_TARGET_VERSION 2.10: one binary serves every torch from 2.10 on. The checks say the same words as
 // wrcor_ext/ops/checks.py, which the public Python functions and the fakes use; a test compares the two.
@@ -14,6 +15,8 @@
 #include <stdexcept>
 #include <string>
 #include <vector>
+
+#include "element_type.h"
 
 namespace wrcor {
 
@@ -41,6 +44,8 @@ constexpr int64_t kMaxGroupSums = 8;
 
 // "[64, 3, 32, 32]".
 std::string shape_text(const Tensor& tensor);
+// "cpu" or "cuda:0".
+std::string device_text(const Tensor& tensor);
 
 void check_response(const Tensor& x, const std::string& name = "x");
 void check_accumulator(const Tensor& k, const Tensor& x, const Tensor& counts);
@@ -52,7 +57,7 @@ void check_square(const Tensor& k);
 struct ResponseView {
   Tensor owner;  // keeps the memory alive: x itself, or its contiguous copy
   const void* data;
-  ScalarType dtype;
+  Element element;
   int64_t rows;
   int64_t features;
   int64_t row_stride;
@@ -61,5 +66,28 @@ struct ResponseView {
 // Reads x in place if every sample is one dense block in whatever order of its dimensions (NCHW, channels_last, batch
 // slices): correlation does not depend on the order of features, as long as all rows share it. Otherwise copies once.
 ResponseView view_response(const Tensor& x);
+std::vector<ResponseView> view_responses(const std::vector<Tensor>& xs);
+
+// A batch of matrices as slogdet reads it: `count` dense matrices [n, n], one after the other.
+struct MatricesView {
+  Tensor owner;
+  const double* data;
+  int64_t n;
+  int64_t count;
+  std::vector<int64_t> batch;  // the dimensions before the last two
+};
+MatricesView view_matrices(const Tensor& k);
+
+// Calls `allocate` for memory on the device of `like`. Where there is none, says how much was wanted, and for what; ops
+// have all their memory before they write anything.
+template <typename Allocate>
+Tensor allocated(const char* what, int64_t bytes, const Tensor& like, Allocate allocate) {
+  try {
+    return allocate();
+  } catch (const std::exception& error) {
+    throw std::runtime_error(concat("cannot allocate ", bytes, " bytes for ", what, " on ", device_text(like),
+                                    "; nothing was written. torch says: ", error.what()));
+  }
+}
 
 }  // namespace wrcor

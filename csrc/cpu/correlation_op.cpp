@@ -138,9 +138,9 @@ void accumulate_correlation_group(const Tensor& k, const std::vector<Tensor>& xs
   check_group(k, xs, weights, used);
   const auto count = static_cast<int64_t>(xs.size());
   int64_t* flags = used.mutable_data_ptr<int64_t>();
+  const std::vector<ResponseView> views = view_responses(xs);
   for (int64_t r = 0; r < count; ++r) {
-    const ResponseView view = view_response(xs[r]);
-    flags[r] = add_correlation(view, weights.data() + r, count, k.size(0), k.mutable_data_ptr<double>()) ? 1 : 0;
+    flags[r] = add_correlation(views[r], weights.data() + r, count, k.size(0), k.mutable_data_ptr<double>()) ? 1 : 0;
   }
 }
 

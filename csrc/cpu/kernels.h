@@ -6,9 +6,9 @@
 
 #include <cstdint>
 
-namespace wrcor {
+#include "../element_type.h"
 
-enum class Element { float32, float64, float16, bfloat16 };
+namespace wrcor {
 
 // [rows, features] elements; every row is contiguous, rows are `stride` elements apart.
 struct Rows {

@@ -3,7 +3,6 @@
 #include <cmath>
 #include <limits>
 #include <tuple>
-#include <vector>
 
 #include "../stable.h"
 #include "kernels.h"
@@ -28,25 +27,18 @@ bool copy_matrix(const double* from, int64_t n, int64_t lda, double* to) {
 
 std::tuple<Tensor, Tensor> slogdet(const Tensor& k) {
   check_square(k);
-  const Tensor dense = torch::stable::contiguous(k);
-  const int64_t n = k.size(k.dim() - 1);
-  std::vector<int64_t> shape;
-  int64_t matrices = 1;
-  for (int64_t d = 0; d + 2 < k.dim(); ++d) {
-    shape.push_back(k.size(d));
-    matrices *= k.size(d);
-  }
-  const Tensor sign = torch::stable::new_empty(k, shape);
-  const Tensor logabsdet = torch::stable::new_empty(k, shape);
-  const double* in = dense.const_data_ptr<double>();
+  const MatricesView view = view_matrices(k);
+  const Tensor sign = torch::stable::new_empty(k, view.batch);
+  const Tensor logabsdet = torch::stable::new_empty(k, view.batch);
   double* sign_out = sign.mutable_data_ptr<double>();
   double* log_out = logabsdet.mutable_data_ptr<double>();
+  const int64_t n = view.n;
   const int64_t lda = round_up(n, 8);
-  torch::stable::parallel_for(0, matrices, 1, [&](int64_t begin, int64_t end) {
+  torch::stable::parallel_for(0, view.count, 1, [&](int64_t begin, int64_t end) {
     thread_local AlignedBuffer buffer;
     double* work = reinterpret_cast<double*>(buffer.reserve(n * lda * 8));
     for (int64_t m = begin; m < end; ++m) {
-      if (copy_matrix(in + m * n * n, n, lda, work)) {
+      if (copy_matrix(view.data + m * n * n, n, lda, work)) {
         kernels().slogdet(work, n, lda, sign_out + m, log_out + m);
       } else {
         sign_out[m] = log_out[m] = std::numeric_limits<double>::quiet_NaN();

@@ -13,10 +13,9 @@ Tensor response_correlation(const Tensor& x) {
   const OnDevice device(x);
   const ResponseView view = view_response(x);
   const ResponseInput input = input_of(view);
-  const Element element = element_of(view);
-  const Tensor memory = workspace(x, correlation_workspace_bytes(element, view.rows, &input, 1));
+  const Tensor memory = workspace(x, correlation_workspace_bytes(view.element, view.rows, &input, 1));
   const Tensor result = torch::stable::new_empty(x, {view.rows, view.rows}, ScalarType::Double);
-  device.check(launch_response_correlation(element, view.rows, input, memory.mutable_data_ptr(),
+  device.check(launch_response_correlation(view.element, view.rows, input, memory.mutable_data_ptr(),
                                            result.mutable_data_ptr<double>(), device.stream()));
   return result;
 }
@@ -25,13 +24,10 @@ Tensor response_correlation(const Tensor& x) {
 void accumulate(const Tensor& k, const std::vector<Tensor>& xs, const std::vector<double>& weights, i64* counts,
                 i64* used) {
   const OnDevice device(k);
-  std::vector<ResponseView> views;  // they keep copies alive
+  const std::vector<ResponseView> views = view_responses(xs);
   std::vector<ResponseInput> inputs;
-  for (const Tensor& x : xs) {
-    views.push_back(view_response(x));
-    inputs.push_back(input_of(views.back()));
-  }
-  const Element element = element_of(views.front());
+  for (const ResponseView& view : views) inputs.push_back(input_of(view));
+  const Element element = views.front().element;
   const int64_t rows = views.front().rows, count = static_cast<int64_t>(inputs.size());
   const int sums = static_cast<int>(weights.size() / inputs.size());
   const Tensor memory = workspace(k, correlation_workspace_bytes(element, rows, inputs.data(), count));

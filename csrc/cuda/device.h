@@ -43,16 +43,8 @@ class OnDevice {
 // `bytes` on the device of `like`. Freed when the caller returns: torch's allocator hands it out again on the same
 // stream only, after the kernels that use it.
 inline Tensor workspace(const Tensor& like, int64_t bytes) {
-  return torch::stable::new_empty(like, {bytes}, ScalarType::Byte);
-}
-
-inline Element element_of(const ResponseView& view) {
-  switch (view.dtype) {
-    case ScalarType::Double: return Element::float64;
-    case ScalarType::Half: return Element::float16;
-    case ScalarType::BFloat16: return Element::bfloat16;
-    default: return Element::float32;  // check_response admits nothing else
-  }
+  return allocated("the workspace", bytes, like,
+                   [&] { return torch::stable::new_empty(like, {bytes}, ScalarType::Byte); });
 }
 
 inline ResponseInput input_of(const ResponseView& view) { return {view.data, view.features, view.row_stride}; }

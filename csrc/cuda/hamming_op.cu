@@ -9,9 +9,8 @@ void accumulate_hamming(const Tensor& k, const Tensor& x, double weight, const T
   check_accumulator(k, x, counts);
   const OnDevice device(x);
   const ResponseView view = view_response(x);
-  const Element element = element_of(view);
-  const Tensor memory = workspace(x, hamming_workspace_bytes(element, view.rows, view.features));
-  device.check(launch_accumulate_hamming(element, view.rows, input_of(view), weight, memory.mutable_data_ptr(),
+  const Tensor memory = workspace(x, hamming_workspace_bytes(view.element, view.rows, view.features));
+  device.check(launch_accumulate_hamming(view.element, view.rows, input_of(view), weight, memory.mutable_data_ptr(),
                                          k.mutable_data_ptr<double>(), integers(counts), device.stream()));
 }
 

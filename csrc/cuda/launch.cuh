@@ -1,11 +1,10 @@
 // What the launchers share: the torch-free description of a response, and dispatch over element types.
 #pragma once
 
+#include "../element_type.h"
 #include "../kernels/element.cuh"
 
 namespace wrcor {
-
-enum class Element { float32, float64, float16, bfloat16 };
 
 // [rows, features] elements; every row is contiguous, rows are `stride` elements apart.
 struct ResponseInput {

@@ -2,8 +2,9 @@
 // a workspace. Each returns null, or one sentence that lives until the thread's next call.
 #include <cstddef>
 #include <cstring>
-#include <memory>
+#include <limits>
 #include <new>
+#include <stdexcept>
 #include <string>
 
 #include "../cuda/launch_correlation.cuh"
@@ -17,10 +18,17 @@ using wrcor::Element;
 using wrcor::i64;
 using wrcor::ResponseInput;
 
+// Most bytes that a workspace may have: a device whose memory is full is one that has less.
+i64 memory_limit = std::numeric_limits<i64>::max();
+
 // Device memory of an op: exactly as large as asked for, so that AddressSanitizer sees its end, and full of NaN bits.
 class Workspace {
  public:
-  explicit Workspace(i64 bytes) : bytes_(static_cast<std::size_t>(bytes)), memory_(::operator new(bytes_, kAlignment)) {
+  explicit Workspace(i64 bytes) : bytes_(static_cast<std::size_t>(bytes)) {
+    if (bytes > memory_limit) {
+      throw std::runtime_error("cannot allocate " + std::to_string(bytes) + " bytes for the workspace");
+    }
+    memory_ = ::operator new(bytes_, kAlignment);
     std::memset(memory_, 0xff, bytes_);
   }
   Workspace(const Workspace&) = delete;
@@ -31,7 +39,7 @@ class Workspace {
  private:
   static constexpr std::align_val_t kAlignment{16};
   std::size_t bytes_;
-  void* memory_;
+  void* memory_ = nullptr;
 };
 
 // Calls `body`, which returns a cudaError_t, and turns what goes wrong into a sentence.
@@ -58,6 +66,8 @@ const char* wrcor_emulated_set_order(const char* order) {
     return cudaSuccess;
   });
 }
+
+void wrcor_emulated_set_memory_limit(i64 bytes) { memory_limit = bytes; }
 
 const char* wrcor_emulated_response_correlation(int element, i64 rows, const ResponseInput* x, double* out) {
   return guarded([&] {

@@ -8,6 +8,9 @@ extern "C" {
 // "forward", "reverse", "rotated" or "random:SEED", for the launches that follow.
 const char* wrcor_emulated_set_order(const char* order);
 
+// An op that needs a larger workspace from now on finds no memory.
+void wrcor_emulated_set_memory_limit(wrcor::i64 bytes);
+
 // `element` is a wrcor::Element. out [rows, rows]
 const char* wrcor_emulated_response_correlation(int element, wrcor::i64 rows, const wrcor::ResponseInput* x,
                                                 double* out);

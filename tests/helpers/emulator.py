@@ -84,6 +84,16 @@ def set_order(order: str) -> None:
     _check(_library().wrcor_emulated_set_order(order.encode()))
 
 
+@contextmanager
+def memory_limit(bytes_: int) -> Iterator[None]:
+    """A device without room for a workspace of more than that."""
+    _library().wrcor_emulated_set_memory_limit(bytes_)
+    try:
+        yield
+    finally:
+        _library().wrcor_emulated_set_memory_limit(2**63 - 1)
+
+
 def response_correlation(x: Tensor) -> Tensor:
     check_response(x)
     out = torch.empty(x.shape[0], x.shape[0], dtype=torch.float64)
@@ -166,6 +176,7 @@ def _library() -> ctypes.CDLL:
     response = ctypes.POINTER(_ResponseInput)
     signatures = {
         "set_order": [ctypes.c_char_p],
+        "set_memory_limit": [size],
         "response_correlation": [count, size, response, doubles],
         "accumulate_correlation": [count, size, response, size, doubles, count, doubles, integers, integers],
         "accumulate_hamming": [count, size, response, number, doubles, integers],
@@ -174,6 +185,7 @@ def _library() -> ctypes.CDLL:
     for name, arguments in signatures.items():
         function = getattr(library, f"wrcor_emulated_{name}")
         function.argtypes, function.restype = arguments, ctypes.c_char_p
+    library.wrcor_emulated_set_memory_limit.restype = None
     return library
 
 
