@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import math
 from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
@@ -104,6 +105,20 @@ def whole(minimum: int, maximum: int | None = None) -> Kind:
         return value
 
     return Kind(expected, check, int)
+
+
+def positive(unit: str) -> Kind:
+    """Numbers above zero; YAML takes 600e6 for a text, so text that is a number counts as one."""
+
+    def check(value: object) -> float:
+        if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+            raise ValueError
+        number = float(value)
+        if not 0 < number < math.inf:  # written so that NaN fails
+            raise ValueError
+        return number
+
+    return Kind(f"a positive number of {unit}", check)
 
 
 def optional(kind: Kind, meaning: str, words: Mapping[str, object] | None = None) -> Kind:

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable
 from typing import TYPE_CHECKING, TypeVar
 
 from wrcor_ext.errors import InputError
 from wrcor_ext.latency import LatencySource
-from wrcor_ext.spaces.base import Cost, Counting, Limits, Space
+from wrcor_ext.spaces.base import Limits, Space
+from wrcor_ext.spaces.wrapper import SpaceWrapper
 
 if TYPE_CHECKING:
     import numpy as np
-    from torch import nn
 
 A = TypeVar("A", bound=Hashable)
 
 
-class TimedSpace(Space[A]):
+class TimedSpace(SpaceWrapper[A]):
     """The architectures of another space, with `Limits.latency` honoured.
 
     Candidates are drawn within the limits on FLOPs and parameters first, and only those are timed. Everything else is
@@ -30,11 +30,7 @@ class TimedSpace(Space[A]):
     """
 
     def __init__(self, space: Space[A], source: LatencySource[A], *, tries: int = 100) -> None:
-        self.name = space.name
-        self.size = space.size
-        self.default_num_classes = space.default_num_classes
-        self.default_image_size = space.default_image_size
-        self._space = space
+        super().__init__(space)
         self._source = source
         self._tries = tries
 
@@ -68,29 +64,3 @@ class TimedSpace(Space[A]):
         raise InputError(
             f"none of {self._tries} timed architectures keeps {limits}: the fastest took {smallest:.3g} ms"
         )
-
-    def parse(self, text: str) -> A:
-        """The architecture that `text` describes."""
-        return self._space.parse(text)
-
-    def format(self, arch: A) -> str:
-        """The published text form."""
-        return self._space.format(arch)
-
-    def key(self, arch: A) -> str:
-        """The canonical text of the other space."""
-        return self._space.key(arch)
-
-    def cost(
-        self, arch: A, *, counting: Counting = "exact", num_classes: int | None = None, image_size: int | None = None
-    ) -> Cost:
-        """FLOPs and parameters, without building."""
-        return self._space.cost(arch, counting=counting, num_classes=num_classes, image_size=image_size)
-
-    def build(self, arch: A, *, num_classes: int | None = None, seed: int | None = None) -> nn.Module:
-        """The network."""
-        return self._space.build(arch, num_classes=num_classes, seed=seed)
-
-    def enumerate(self) -> Iterator[A]:
-        """All architectures of the other space, whatever they take."""
-        return self._space.enumerate()

@@ -22,6 +22,7 @@ from wrcor_ext.search.config import OPTIONS, SearchConfig
 from wrcor_ext.search.environment import environment
 from wrcor_ext.search.evaluator import Evaluator, InProcessEvaluator
 from wrcor_ext.search.interruption import Interruption
+from wrcor_ext.search.limits import limited
 from wrcor_ext.search.progress import Progress
 from wrcor_ext.search.study import Study, recorded_config
 from wrcor_ext.search.timings import Timings
@@ -48,17 +49,17 @@ def _search(argv: Sequence[str]) -> int:
     check_required()
     if config.threads is not None:
         torch.set_num_threads(config.threads)
-    space = _space(config)
-    strategy = strategies.create(config.strategy, space, **_options(config, strategies.get(config.strategy).options))
     batch = data.load(
         config.dataset,
         batch_size=config.batch_size,
         seed=config.seed,
-        image_size=config.image_size or space.default_image_size,
+        image_size=config.image_size or _space(config).default_image_size,
         augment=config.augment,
         data_root=config.data_root,
         download=config.download,
     )
+    space = limited(_space(config, num_classes=batch.num_classes), config, image_size=batch.images.shape[-1])
+    strategy = strategies.create(config.strategy, space, **_options(config, strategies.get(config.strategy).options))
     # Only now, so that nothing is left behind where any of the above refuses its input.
     folder = folder or folders.new_folder(config)
     messages = consoles.messages()
@@ -157,10 +158,12 @@ def _options(config: SearchConfig, names: Sequence[str]) -> dict[str, Any]:
     return {name: getattr(config, name) for name in (*names, "seed") if name in OPTIONS}
 
 
-def _space(config: SearchConfig) -> Space[Any]:
+def _space(config: SearchConfig, **facts: int) -> Space[Any]:
+    """The space of the run; of `facts` it gets those that it takes."""
     given = {name: getattr(config, name) for name in configs.NETWORK_OPTIONS}
     given = {name: value for name, value in given.items() if value != getattr(configs.DEFAULTS, name)}
     # Images have a size even where the space does not ask for it; anything else that it does not take is refused.
-    if config.image_size is not None and "image_size" in spaces.entry(config.space).options:
-        given["image_size"] = config.image_size
-    return spaces.get(config.space, **given)
+    if config.image_size is not None:
+        facts["image_size"] = config.image_size
+    taken = spaces.entry(config.space).options
+    return spaces.get(config.space, **given, **{name: value for name, value in facts.items() if name in taken})

@@ -47,6 +47,22 @@ class SearchConfig(ScoringOptions):
         None, "the one input resolution that candidates have, in pixels", _own(data.MAX_IMAGE_SIZE)
     )
     batch_norm: bool = option(True, "batch-norm after the network's convolutions", kinds.switch())
+    max_flops: float | None = option(
+        None, "most multiply-adds of a candidate", kinds.optional(kinds.positive("multiply-adds"), "no limit")
+    )
+    max_params: float | None = option(
+        None, "most parameters of a candidate", kinds.optional(kinds.positive("parameters"), "no limit")
+    )
+    max_latency: float | None = option(
+        None,
+        "longest forward pass of one image, measured here or looked up in --latency-table",
+        kinds.optional(kinds.positive("milliseconds"), "no limit"),
+    )
+    latency_table: str | None = option(
+        None,
+        "CSV file of latencies",
+        kinds.optional(kinds.text("a file with the columns architecture and latency_ms"), "measured here"),
+    )
     strategy: str = option(
         "evolution",
         "how candidates are proposed",

@@ -1,0 +1,63 @@
+"""A space that stands in front of another one and changes a part of it."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator
+from typing import TYPE_CHECKING, TypeVar
+
+from wrcor_ext.spaces.base import Cost, Counting, Limits, Space
+
+if TYPE_CHECKING:
+    import numpy as np
+    from torch import nn
+
+A = TypeVar("A", bound=Hashable)
+
+
+class SpaceWrapper(Space[A]):
+    """The other space in everything that a subclass does not override.
+
+    Args:
+        space: the other one.
+    """
+
+    def __init__(self, space: Space[A]) -> None:
+        self.name = space.name
+        self.size = space.size
+        self.default_num_classes = space.default_num_classes
+        self.default_image_size = space.default_image_size
+        self._space = space
+
+    def sample(self, rng: np.random.Generator, *, limits: Limits | None = None) -> A:
+        """A random architecture of the other space."""
+        return self._space.sample(rng, limits=limits)
+
+    def mutate(self, arch: A, rng: np.random.Generator, *, limits: Limits | None = None) -> A:
+        """A random neighbour of `arch` in the other space."""
+        return self._space.mutate(arch, rng, limits=limits)
+
+    def parse(self, text: str) -> A:
+        """The architecture that `text` describes."""
+        return self._space.parse(text)
+
+    def format(self, arch: A) -> str:
+        """The published text form."""
+        return self._space.format(arch)
+
+    def key(self, arch: A) -> str:
+        """The canonical text of the other space."""
+        return self._space.key(arch)
+
+    def cost(
+        self, arch: A, *, counting: Counting = "exact", num_classes: int | None = None, image_size: int | None = None
+    ) -> Cost:
+        """FLOPs and parameters, without building."""
+        return self._space.cost(arch, counting=counting, num_classes=num_classes, image_size=image_size)
+
+    def build(self, arch: A, *, num_classes: int | None = None, seed: int | None = None) -> nn.Module:
+        """The network."""
+        return self._space.build(arch, num_classes=num_classes, seed=seed)
+
+    def enumerate(self) -> Iterator[A]:
+        """All architectures of the other space."""
+        return self._space.enumerate()
