@@ -2,7 +2,7 @@
 #   make search      the main job: search NAS-Bench-201 (options: make search ARGS="--budget 20")
 #   make test        all tests (options: make test ARGS="-k ops")
 #   make check       formatting, lint, types, documentation
-#   make bench       benchmarks on this CPU: table, benchmarks/results, pictures (a quarter of an hour)
+#   make bench       benchmarks on this CPU: table, benchmarks/results, pictures (five minutes)
 #   make gpu         build, tests, sanitizers and benchmarks on a machine with a GPU, with the torch that PYTHON has
 #   make docs | clean
 # PYTHON names the interpreter that the environment is made with (3.10 or newer).

@@ -82,10 +82,11 @@ class Session:
         self._benchmark = benchmark
         self._environment = environment(self.device)
         self._clock = Clock(self.device, cold=not args.warm)
+        self._out: Path = args.out or RESULTS / default_name(benchmark, self._environment)
         self._copied_per_second = self._copy()
 
     def compare(self, case: Case, contenders: Mapping[str, Contender]) -> list[Result]:
-        """Checks, times and shows a case; ratios are to its first contender."""
+        """Checks, times, shows and keeps a case; ratios are to its first contender."""
         errors = self._errors(case, contenders)
         right = {name: c.run for name, c in contenders.items() if name not in errors or errors[name] <= case.tolerance}
         for name in contenders.keys() - right.keys():
@@ -98,6 +99,7 @@ class Session:
         ]
         self.rows += rows
         show(self.console, rows)
+        write_csv(self._out, self.rows)  # whatever comes next: a run on a lent machine may be cut off
         return rows
 
     def row(
@@ -137,9 +139,8 @@ class Session:
 
     def finish(self) -> int:
         """Writes the CSV, names what was wrong, and returns the exit code."""
-        out = self.args.out or RESULTS / default_name(self._benchmark, self._environment)
-        write_csv(out, self.rows)
-        self.console.print(f"\nwritten: {_relative(out)}", highlight=False)
+        write_csv(self._out, self.rows)
+        self.console.print(f"\nwritten: {_relative(self._out)}", highlight=False)
         for line in self.wrong:
             self.console.print(f"[bold red]wrong:[/] {line}", highlight=False)
         return 1 if self.wrong else 0

@@ -99,7 +99,7 @@ def plan(python: str, capability: str) -> list[Step]:
     steps = [
         Step("build", (python, "setup.py", "--quiet", "build_ext", "--inplace"), build),
         Step("answers", (python, "-c", _ANSWERS)),
-        Step("tests", (*pytest, "tests", "-k", "cuda or cupy")),
+        Step("tests", (*pytest, "tests", "-k", "cuda or cupy or gpu")),
     ]
     for tool, options in SANITIZER_TOOLS.items():
         checker = sanitizer()

@@ -11,7 +11,7 @@ from __future__ import annotations
 import importlib.util
 import math
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -100,11 +100,12 @@ GOALS = (
 )
 
 
-def text(files: dict[str, list[Result]]) -> str:
-    """The page: a column for each machine, the processor first, one empty column where there is no card.
+def text(files: dict[str, list[Result]], drawn: Collection[str] = ()) -> str:
+    """The page: a column for each machine, and an empty one where there is no card among them.
 
     Args:
         files: rows by file name.
+        drawn: files that have a picture.
     """
     machines: dict[tuple[str, str], list[Result]] = {}
     for rows in files.values():
@@ -121,8 +122,12 @@ def text(files: dict[str, list[Result]]) -> str:
     lines = [["what", "goal", *columns], ["---"] * (2 + len(columns))]
     lines += [[goal.what, goal.goal, *line] for goal, line in zip(GOALS, cells, strict=True)]
     table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
-    pictures = "\n".join(f"- [{name}]({name})" for name in files)
-    return "\n".join([_HEAD, *([] if gpu else [_NO_GPU]), table, "", pictures, ""])
+    links = [f"- [{name}]({name})" + (f", [drawn]({_picture(name)})" if name in drawn else "") for name in files]
+    return "\n".join([_HEAD, *([] if gpu else [_NO_GPU]), table, "", *links, *([""] if links else [])])
+
+
+def _picture(name: str) -> str:
+    return str(Path(name).with_suffix(".svg"))
 
 
 def _cell(goal: Goal, rows: Sequence[Result]) -> str:
@@ -140,18 +145,23 @@ def _results(path: Path) -> list[Result]:
 def main(folder: Path = RESULTS) -> int:
     """Draws the files that are in the schema, and writes the page."""
     files = {path.name: rows for path in sorted(folder.glob("*.csv")) if (rows := _results(path))}
-    (folder / "README.md").write_text(text(files), encoding="utf-8")
+    drawn = _drawn(files, folder)
+    (folder / "README.md").write_text(text(files, drawn), encoding="utf-8")
     print("written: README.md of the results")
+    return 0
+
+
+def _drawn(files: dict[str, list[Result]], folder: Path) -> list[str]:
+    """Draws a picture of each file, where that is possible; the files that have one now."""
     if importlib.util.find_spec("matplotlib") is None:
         print("no pictures: there is no matplotlib")
-        return 0
+        return []
     import plot
 
     for name, rows in files.items():
-        picture = folder / Path(name).with_suffix(".svg")
-        plot.save(plot.draw(rows), picture)
-        print(f"drawn: {picture.name}")
-    return 0
+        plot.save(plot.draw(rows), folder / _picture(name))
+        print(f"drawn: {_picture(name)}")
+    return list(files)
 
 
 if __name__ == "__main__":

@@ -54,6 +54,12 @@ def test_without_refcheck_nothing_is_compared(session):
     assert run.finish() == 0
 
 
+def test_a_run_that_is_cut_off_leaves_what_it_has(session, tmp_path):
+    run = session()
+    run.compare(CASE, {"native": contender()})
+    assert [row.case for row in read_csv(tmp_path / "out.csv")][1:] == ["sum"]
+
+
 def test_csv_begins_with_the_copy(session, tmp_path):
     run = session()
     run.compare(CASE, {"native": contender()})
@@ -87,6 +93,34 @@ def test_cpu_clock_takes_its_time(monkeypatch):
     samples = clock.round({"a": lambda: calls.append("a"), "b": lambda: sum(range(1000))})
     assert calls == ["a", "a"]
     assert all(sample.seconds > 0 and sample.cpu_seconds > 0 for sample in samples.values())
+
+
+def test_gpu_clock_evicts_before_the_events_and_waits_after_the_round(monkeypatch):
+    happened = []
+
+    class Event:
+        def __init__(self, enable_timing):
+            assert enable_timing
+            self.at = None
+
+        def record(self):
+            self.at = len(happened)
+            happened.append("event")
+
+        def synchronize(self):
+            happened.append("wait")
+
+        def elapsed_time(self, end):
+            return 1000.0 * (end.at - self.at)
+
+    monkeypatch.setattr(torch.cuda, "Event", Event)
+    monkeypatch.setattr(Clock, "_flush", lambda self: happened.append("flush"))
+    clock = Clock(torch.device("cpu"), cold=False)
+    clock.device = torch.device("cuda")
+    samples = clock.round({"a": lambda: happened.append("a"), "b": lambda: happened.append("b")})
+    assert happened == ["flush", "event", "a", "event", "flush", "event", "b", "event", "wait", "wait"]
+    assert [sample.seconds for sample in samples.values()] == [2.0, 2.0]
+    assert all(math.isnan(sample.cpu_seconds) for sample in samples.values())
 
 
 def test_copy_is_measured_on_what_caches_do_not_hold(monkeypatch):

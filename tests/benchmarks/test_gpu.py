@@ -28,6 +28,11 @@ def test_without_a_gpu_make_says_so_and_builds_nothing(tmp_path):
     assert before == {path: path.stat().st_mtime_ns for path in (ROOT / "wrcor_ext").glob("*.so")}
 
 
+def test_needs_a_torch(monkeypatch):
+    monkeypatch.setattr(gpu.importlib.util, "find_spec", lambda name: None)
+    assert gpu.missing().startswith("this Python has no torch")
+
+
 def test_needs_a_compiler_for_kernels(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(gpu.shutil, "which", lambda name, path=None: None)

@@ -89,7 +89,15 @@ def test_summary_reads_a_folder(tmp_path, ops_rows, capsys):
     (tmp_path / "rank.csv").write_text("measure,value\n")
     assert summary.main(tmp_path) == 0
     assert {path.name for path in tmp_path.iterdir()} == {"ops.csv", "ops.svg", "rank.csv", "README.md"}
-    assert "[ops.csv](ops.csv)" in (tmp_path / "README.md").read_text()
+    assert "- [ops.csv](ops.csv), [drawn](ops.svg)\n" in (tmp_path / "README.md").read_text()
+
+
+def test_summary_without_matplotlib(tmp_path, ops_rows, monkeypatch, capsys):
+    write_csv(tmp_path / "ops.csv", ops_rows)
+    monkeypatch.setattr(summary.importlib.util, "find_spec", lambda name: None)
+    assert summary.main(tmp_path) == 0
+    assert "no pictures: there is no matplotlib" in capsys.readouterr().out
+    assert "- [ops.csv](ops.csv)\n" in (tmp_path / "README.md").read_text()
 
 
 def test_plot_names_what_it_passes_over(tmp_path, monkeypatch, capsys):
