@@ -13,7 +13,7 @@ import pytest
 import torch
 
 import wrcor_ext
-from wrcor_ext import cli, data, proxies, score_command, spaces
+from wrcor_ext import cli, data, score_command, spaces
 from wrcor_ext.errors import BackendError
 from wrcor_ext.score_command import main
 from wrcor_ext.scoring import score
@@ -249,19 +249,6 @@ def test_a_misspelt_requirement_is_not_the_models_fault_either(capsys, monkeypat
     assert main(["nets:counted", *TINY]) == 2
     assert capsys.readouterr().err == "error: WRCOR_EXT_REQUIRE must be 'native' or 'cuda', not 'foo'.\n"
     assert "nets" not in sys.modules
-
-
-def test_list_names_all_proxies(capsys):
-    assert main(["--list"]) == 0
-    table = capsys.readouterr().out
-    assert main(["--list", "--json"]) == 0
-    listed = json.loads(capsys.readouterr().out)
-    assert [entry["name"] for entry in listed] == list(proxies.names())
-    for entry in listed:
-        proxy = proxies.get(entry["name"])
-        assert entry["aliases"] == list(proxy.aliases)
-        assert ("backward" in entry["needs"]) is proxy.needs_labels
-        assert all(part in table for part in (proxy.name, *proxy.aliases, proxy.paper))
 
 
 def test_the_console_script_has_the_command(capsys):

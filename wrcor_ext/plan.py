@@ -83,8 +83,8 @@ class Plan:
                 backwards.append("backward of the summed outputs to the images")
             members = self._names({*self.responses, *self.probes})
             lines.append("; ".join([f"forward of the images {graph} a graph", *backwards]) + f": {members}")
-        lines += [f"{_passes(n.forwards, n.backwards)} of {n.on}: {self._names({n})}" for n in self.own]
-        return [*lines, f"together {_passes(self.forwards, self.backwards)}"]
+        lines += [f"{passes_in_words(n.forwards, n.backwards)} of {n.on}: {self._names({n})}" for n in self.own]
+        return [*lines, f"together {passes_in_words(self.forwards, self.backwards)}"]
 
     def _names(self, needs: set[Need]) -> str:
         return ", ".join(proxy.name for proxy in self.wanted if needs & set(proxy.needs))
@@ -101,7 +101,8 @@ def plan(wanted: Sequence[Proxy]) -> Plan:
     )
 
 
-def _passes(forwards: int, backwards: int) -> str:
+def passes_in_words(forwards: int, backwards: int) -> str:
+    """Such as `2 forwards and 1 backward`."""
     if not forwards and not backwards:
         return "no pass"
     parts = [(forwards, "forward"), (backwards, "backward")]

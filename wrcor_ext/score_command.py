@@ -11,10 +11,8 @@ import json
 from collections.abc import Sequence
 
 import torch
-from rich.table import Table
-from rich.text import Text
 
-from wrcor_ext import cli, data, proxies, ranking
+from wrcor_ext import cli, data, explaining, listing, ranking
 from wrcor_ext import options as kinds
 from wrcor_ext.cost import count
 from wrcor_ext.data import Batch
@@ -76,10 +74,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _main(argv: Sequence[str]) -> int:
     words = vars(_parser().parse_args(argv))
-    specs, listing = dict.fromkeys(words.pop("specs")), words.pop("list", False)
+    specs = dict.fromkeys(words.pop("specs"))
+    listed, as_markdown = words.pop("list", False), words.pop("markdown", False)
     config = ScoreConfig(**from_words(OPTIONS, words))
-    if listing:
-        _show_proxies(as_json=config.json)
+    if listed or as_markdown:
+        _show_proxies(as_json=config.json, as_markdown=as_markdown)
+        return 0
+    if config.explain:
+        explaining.show(config)
         return 0
     if not specs:
         raise InputError(f"no model is given: write one or more of {', '.join(SYNTAX)}")
@@ -218,22 +220,13 @@ def _show(scored: Sequence[Scored], batch: Batch, config: ScoreConfig) -> None:
     print(json.dumps(facts, indent=2))
 
 
-def _show_proxies(*, as_json: bool) -> None:
-    known = [proxies.get(name) for name in proxies.names()]
-    needs = [("labels, a backward" if proxy.needs_labels else "a forward") for proxy in known]
-    if as_json:
-        facts = [
-            {"name": p.name, "aliases": p.aliases, "needs": need, "paper": p.paper, "summary": p.summary}
-            for p, need in zip(known, needs, strict=True)
-        ]
-        print(json.dumps(facts, indent=2))
-        return
-    drawn = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
-    for column in ("name", "aliases", "needs", "paper"):
-        drawn.add_column(column, overflow="fold")
-    for proxy, need in zip(known, needs, strict=True):
-        drawn.add_row(*map(Text, (proxy.name, ", ".join(proxy.aliases), need, proxy.paper)))
-    consoles.output().print(drawn)
+def _show_proxies(*, as_json: bool, as_markdown: bool) -> None:
+    if as_markdown:
+        print(listing.markdown(), end="")
+    elif as_json:
+        print(json.dumps(listing.facts(), indent=2))
+    else:
+        consoles.output().print(listing.table())
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -245,6 +238,7 @@ def _parser() -> argparse.ArgumentParser:
         argument_default=argparse.SUPPRESS,
     )
     parser.add_argument("specs", nargs="*", metavar="MODEL", default=[], help=", ".join(SYNTAX))
-    parser.add_argument("--list", action="store_true", help="print the known proxies")
+    parser.add_argument("--list", action="store_true", help="print the known proxies and what each takes")
+    parser.add_argument("--markdown", action="store_true", help="the same with formulas, as a table of Markdown")
     add_flags(parser, OPTIONS, DEFAULTS)
     return parser

@@ -63,4 +63,7 @@ class ScoringOptions:
     threads: int | None = option(
         None, "CPU threads", kinds.optional(kinds.whole(1, MAX_THREADS), "as many as torch takes"), role="adjustable"
     )
+    explain: bool = option(
+        False, "print which passes the proxies take together, and score nothing", kinds.switch(), role="session"
+    )
     json: bool = option(False, "print JSON instead of a table", kinds.switch(), role="session")

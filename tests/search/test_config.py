@@ -44,6 +44,7 @@ OTHER = {
     "threads": 1,
     "out": "a folder",
     "resume": True,
+    "explain": True,
     "json": True,
 }
 
@@ -217,5 +218,5 @@ def test_python_callers_get_the_same_checks():
 def test_length_place_and_display_are_no_part_of_the_identity():
     identity = SearchConfig().identity()
     assert set(OPTIONS) - set(identity) == {
-        "budget", "data_root", "download", "threads", "out", "resume", "json",
+        "budget", "data_root", "download", "threads", "out", "resume", "explain", "json",
     }  # fmt: skip

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from rich.console import Console
 
-from wrcor_ext import cli, data, spaces, strategies
+from wrcor_ext import cli, data, explaining, spaces, strategies
 from wrcor_ext.errors import WrcorError
 from wrcor_ext.ops.native import check_required
 from wrcor_ext.options import add_flags, from_words
@@ -46,6 +46,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _search(argv: Sequence[str]) -> int:
     config, folder = configuration(argv)
+    if config.explain:
+        explaining.show(config)
+        return 0
     check_required()
     if config.threads is not None:
         torch.set_num_threads(config.threads)
