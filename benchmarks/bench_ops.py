@@ -14,14 +14,16 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from driver import Case, Contender, Session, one_thread_each, parser
+from threads import limit_threads
 
-one_thread_each()
+if __name__ == "__main__":
+    limit_threads(sys.argv[1:])
 
-import contenders  # noqa: E402
-import shapes  # noqa: E402
-import torch  # noqa: E402
-from torch import Tensor  # noqa: E402
+import contenders
+import shapes
+import torch
+from driver import Case, Contender, Session, parser
+from torch import Tensor
 
 # (rows, features): the target shape, other batch sizes, an odd size whose rows are not aligned.
 SHAPES = ((64, 131072), (16, 65536), (128, 65536), (512, 16384), (64, 100003))

@@ -34,18 +34,20 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from driver import Case, Contender, Session, one_thread_each, parser
+from threads import limit_threads
 
-one_thread_each()
+if __name__ == "__main__":
+    limit_threads(sys.argv[1:])
 
-import network_passes  # noqa: E402
-import networks  # noqa: E402
-from networks import Network  # noqa: E402
-from schema import Result  # noqa: E402
-from table import show  # noqa: E402
-from timing import Sample  # noqa: E402
+import network_passes
+import networks
+from driver import Case, Contender, Session, parser
+from networks import Network
+from schema import Result
+from table import show
+from timing import Sample
 
-import wrcor_ext  # noqa: E402
+import wrcor_ext
 
 TRAINING, FORWARD, BARE = "training step", "forward", "forward + input gradient"
 NOTHING, SUMS, LOGDET, WHOLE = "pass, hooks only", "pass, summed", "log-det", "wrcor"

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import math
-import os
 import statistics
 import sys
 import time
@@ -197,13 +196,6 @@ def chosen_device(name: str) -> torch.device:
 def default_name(benchmark: str, facts: Mapping[str, object]) -> str:
     """`ops.csv` for a CPU, `ops_nvidia-h100-80gb-hbm3.csv` for a card."""
     return f"{benchmark}.csv" if facts["device"] == "cpu" else f"{benchmark}_{slug(str(facts['hardware']))}.csv"
-
-
-def one_thread_each() -> None:
-    """For the top of a script, before numpy is imported: as many threads as torch gets, and numpy's own kernels."""
-    for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-        os.environ.setdefault(variable, "1")
-    os.environ.pop("OPENBLAS_CORETYPE", None)
 
 
 def _medians(samples: Sequence[Sample]) -> tuple[float, float]:

@@ -66,13 +66,14 @@ def missing() -> str | None:
     if not torch.cuda.is_available():
         return f"torch {torch.__version__} sees no GPU here"
     if nvcc() is None and importlib.util.find_spec("cupy") is None:
-        return "there is neither nvcc on PATH nor CuPy, so that no kernel can be compiled"
+        return "there is neither nvcc nor CuPy, so that no kernel can be compiled"
     return None
 
 
 def nvcc() -> str | None:
-    """Path of CUDA's compiler, where the build finds it."""
-    return shutil.which(os.environ.get("CUDACXX") or "nvcc")
+    """Path of CUDA's compiler: CUDACXX, on PATH, or where NVIDIA's installers put it."""
+    usual = Path(os.environ.get("CUDA_HOME") or "/usr/local/cuda", "bin")
+    return shutil.which(os.environ.get("CUDACXX") or "nvcc") or shutil.which("nvcc", path=str(usual))
 
 
 def sanitizer() -> str | None:
@@ -89,9 +90,10 @@ def plan(python: str, capability: str) -> list[Step]:
         capability: of the card, "9.0".
     """
     benchmarks = ROOT / "benchmarks"
+    compiler = nvcc()
     build = {
         "WRCOR_NATIVE": "1",
-        "WRCOR_CUDA": "0" if nvcc() is None else "1",
+        **({"WRCOR_CUDA": "0"} if compiler is None else {"WRCOR_CUDA": "1", "CUDACXX": compiler}),
         "TORCH_CUDA_ARCH_LIST": os.environ.get("TORCH_CUDA_ARCH_LIST") or capability,
         "NVCC_APPEND_FLAGS": "-lineinfo",  # so that the sanitizers name lines
     }
@@ -110,7 +112,8 @@ def plan(python: str, capability: str) -> list[Step]:
         only = ("-q", "tests/ops", "-k", "cuda and not cuda_torch")
         # torch would hand out parts of large blocks, in which an overrun of one tensor is not seen.
         steps.append(Step(tool, (*command, *pytest, *only), {"PYTORCH_NO_CUDA_MEMORY_CACHING": "1"}))
-    device = ("--device", "cuda", "--refcheck")
+    # numpy and the host side get the whole machine: what they are compared with should not win by default.
+    device = ("--device", "cuda", "--refcheck", "--threads", str(os.cpu_count() or 1))
     networks = ("--networks", "nasbench201", "nasbench101", "mobilenetv2")
     steps.append(Step("ops", (python, str(benchmarks / "bench_ops.py"), *device)))
     steps.append(Step("score", (python, str(benchmarks / "bench_score.py"), *device, *networks)))

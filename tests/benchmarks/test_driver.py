@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import math
+import sys
+from pathlib import Path
 
 import driver
 import pytest
 import torch
 from driver import Case, Contender
 from environment import commit, slug
+from helpers.commands import run_ok
 from schema import read_csv
 from timing import Clock, cache_bytes, copy_sample
 
+BENCHMARKS = Path(driver.__file__).parent
 CASE = Case("sum", "10x10", "float32", input_bytes=4e9, flops=6e9, tolerance=1e-6)
 
 
@@ -129,6 +133,14 @@ def test_copy_is_measured_on_what_caches_do_not_hold(monkeypatch):
     assert size == 2**20
     assert seconds > 0
     assert 2**18 <= cache_bytes(torch.device("cpu")) <= 2**32
+
+
+def test_threads_are_limited_before_numpy_is_there():
+    program = (
+        "import os, sys; from threads import limit_threads; limit_threads(['--refcheck', '--threads', '3']);"
+        "print(os.environ['OMP_NUM_THREADS'], 'numpy' in sys.modules or 'torch' in sys.modules)"
+    )
+    assert run_ok(sys.executable, "-c", program, cwd=BENCHMARKS) == "3 False\n"
 
 
 def test_commit_is_empty_outside_a_checkout(tmp_path):

@@ -38,7 +38,7 @@ def test_needs_a_compiler_for_kernels(monkeypatch):
     monkeypatch.setattr(gpu.shutil, "which", lambda name, path=None: None)
     real = gpu.importlib.util.find_spec
     monkeypatch.setattr(gpu.importlib.util, "find_spec", lambda name: None if name == "cupy" else real(name))
-    assert "neither nvcc on PATH nor CuPy" in gpu.missing()
+    assert "neither nvcc nor CuPy" in gpu.missing()
     monkeypatch.setattr(gpu.importlib.util, "find_spec", lambda name: real("json"))
     assert gpu.missing() is None
 
@@ -52,6 +52,7 @@ def test_plan_with_all_tools(monkeypatch):
     ]  # fmt: skip
     assert steps["build"].environ["TORCH_CUDA_ARCH_LIST"] == "9.0"
     assert steps["build"].environ["WRCOR_CUDA"] == "1"
+    assert steps["build"].environ["CUDACXX"] == "/cuda/nvcc"
     assert steps["racecheck"].command[:3] == ("/cuda/compute-sanitizer", "--tool", "racecheck")
     assert "--kernel-name" in steps["racecheck"].command
     assert "--kernel-name" not in steps["initcheck"].command
