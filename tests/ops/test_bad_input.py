@@ -202,6 +202,21 @@ def test_the_bytes_that_are_missing_are_named():
         emulator.slogdet(draw(200, 200, dtype=torch.float64))
 
 
+@pytest.mark.parametrize(
+    ("device", "kind"), [("cuda:1", torch.OutOfMemoryError), ("cpu", MemoryError)], ids=["gpu", "cpu"]
+)
+def test_missing_memory_gets_the_exception_of_its_device(monkeypatch, device, kind):
+    said = f"cannot allocate 320000 bytes for the workspace on {device}; nothing was written. torch says: no"
+
+    def slogdet(k):
+        raise RuntimeError(f"{said}\nand a backtrace")
+
+    monkeypatch.setattr(torch.ops.wrcor_ext, "slogdet", slogdet)
+    with pytest.raises(kind) as error:
+        ops.slogdet(matrices(2, 2))
+    assert str(error.value) == said
+
+
 @pytest.mark.skipif(not (torch.cuda.is_available() and native.cuda_loaded()), reason="no GPU, or no _C_cuda")
 def test_a_gpu_without_memory():
     # Half a gigabyte of workspace.
@@ -210,7 +225,7 @@ def test_a_gpu_without_memory():
     total = torch.cuda.get_device_properties(0).total_memory
     torch.cuda.set_per_process_memory_fraction((torch.cuda.memory_reserved() + 2**26) / total)
     try:
-        with pytest.raises(RuntimeError, match=r"cannot allocate \d+ bytes for the workspace on cuda:0; nothing was"):
+        with pytest.raises(torch.OutOfMemoryError, match=r"cannot allocate \d+ bytes for the workspace on cuda:0"):
             ops.accumulate_correlation(k, x, 1.0, counts)
     finally:
         torch.cuda.set_per_process_memory_fraction(1.0)

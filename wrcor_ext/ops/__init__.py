@@ -1,13 +1,15 @@
 """The numeric core: correlation, sign-pattern and log-determinant ops, native where compiled, pure torch elsewhere.
 
 Public functions check their input (`wrcor_ext.errors.InputError`), detach it and call `torch.ops.wrcor_ext.*`; none is
-differentiable. `backends()` says who answers.
+differentiable. One that finds no memory for its own needs raises `torch.OutOfMemoryError` (`MemoryError` on a CPU) and
+has written nothing. `backends()` says who answers.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -62,8 +64,7 @@ def response_correlation(x: Tensor) -> Tensor:
         InputError: another dtype, fewer than 2 dimensions, N out of range, no feature.
     """
     checks.check_response(x)
-    check_required()
-    result: Tensor = torch.ops.wrcor_ext.response_correlation(x.detach())
+    result: Tensor = _call("response_correlation", x.detach())
     return result
 
 
@@ -82,8 +83,7 @@ def accumulate_correlation(k: Tensor, x: Tensor, weight: float, counts: Tensor) 
         InputError: a shape, dtype or device that does not fit.
     """
     checks.check_accumulator(k, x, counts)
-    check_required()
-    torch.ops.wrcor_ext.accumulate_correlation(k, x.detach(), weight, counts)
+    _call("accumulate_correlation", k, x.detach(), weight, counts)
 
 
 def accumulate_correlation_group(k: Tensor, xs: Sequence[Tensor], weights: Sequence[float], used: Tensor) -> None:
@@ -104,8 +104,7 @@ def accumulate_correlation_group(k: Tensor, xs: Sequence[Tensor], weights: Seque
         InputError: no response, or a shape, dtype, device or number of factors that does not fit.
     """
     checks.check_group(k, xs, weights, used)
-    check_required()
-    torch.ops.wrcor_ext.accumulate_correlation_group(k, [x.detach() for x in xs], weights, used)
+    _call("accumulate_correlation_group", k, [x.detach() for x in xs], weights, used)
 
 
 def accumulate_hamming(k: Tensor, x: Tensor, weight: float, counts: Tensor) -> None:
@@ -124,8 +123,7 @@ def accumulate_hamming(k: Tensor, x: Tensor, weight: float, counts: Tensor) -> N
         InputError: a shape, dtype or device that does not fit.
     """
     checks.check_accumulator(k, x, counts)
-    check_required()
-    torch.ops.wrcor_ext.accumulate_hamming(k, x.detach(), weight, counts)
+    _call("accumulate_hamming", k, x.detach(), weight, counts)
 
 
 def slogdet(k: Tensor) -> tuple[Tensor, Tensor]:
@@ -142,8 +140,7 @@ def slogdet(k: Tensor) -> tuple[Tensor, Tensor]:
         InputError: another dtype, not square, N out of range.
     """
     checks.check_square(k)
-    check_required()
-    sign, logabsdet = torch.ops.wrcor_ext.slogdet(k.detach())
+    sign, logabsdet = _call("slogdet", k.detach())
     return sign, logabsdet
 
 
@@ -156,3 +153,15 @@ def backends() -> tuple[OpBackend, ...]:
             reason = native_reason() if device == "cpu" else cuda_reason()
             report.append(OpBackend(op, device, "native" if compiled else "torch", reason))
     return tuple(report)
+
+
+def _call(op: str, *arguments: Any) -> Any:
+    """The op's answer. A native op without memory gets the exception of torch's own ops, which the stable ABI drops."""
+    check_required()
+    try:
+        return getattr(torch.ops.wrcor_ext, op)(*arguments)
+    except RuntimeError as error:
+        said = str(error).partition("\n")[0]
+        if not said.startswith("cannot allocate "):
+            raise
+        raise (torch.OutOfMemoryError if " on cuda:" in said else MemoryError)(said) from error
