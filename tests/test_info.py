@@ -5,8 +5,11 @@ from __future__ import annotations
 import dataclasses
 import io
 import json
+import re
 import subprocess
 import sys
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,6 +18,7 @@ from rich.console import Console
 
 import wrcor_ext
 from wrcor_ext import info, ops
+from wrcor_ext.ops import native
 from wrcor_ext.spaces import nasbench101_native
 
 OPS = [
@@ -41,8 +45,20 @@ def test_json_holds_versions_platform_libraries_and_backends(capsys: pytest.Capt
     assert [entry["op"] for entry in report["backends"] if entry["device"] == "cpu"] == OPS
     assert all(entry["reason"] for entry in report["backends"])
     assert report["search_spaces"] == nasbench101_native.BACKEND
-    library = ops.native_library()
-    assert report["libraries"] == ([] if library is None else [json.loads(json.dumps(dataclasses.asdict(library)))])
+    assert [library["name"].partition(".")[0] for library in report["libraries"]] == ["_C", "_C_cuda", "_spaces"]
+    assert [library["loaded"] for library in report["libraries"]] == [
+        ops.native_library() is not None, native.cuda_loaded(), nasbench101_native.BACKEND == "native",
+    ]  # fmt: skip
+    for library in report["libraries"]:
+        assert library["reason"].startswith(library["name"]) or not library["loaded"]
+        assert library["reason"].endswith(".")
+        assert bool(library["path"]) == (Path(wrcor_ext.__file__).parent / library["name"]).is_file()
+    # Both of these are loaded, so they can tell.
+    if native.cuda_loaded():
+        assert all(re.fullmatch(r"(sm|compute)_\d+a?", name) for name in report["libraries"][1]["compiled_for"])
+        assert report["libraries"][1]["compiled_for"]
+    if ops.native_library() is not None:
+        assert report["libraries"][0]["compiled_for"][0] == "baseline"
 
 
 @pytest.mark.parametrize("op", OPS)
@@ -72,14 +88,28 @@ def test_table_names_every_op_backend_and_reason() -> None:
 
 
 def test_table_with_and_without_a_library() -> None:
-    library = ops.NativeLibrary("/some[/path]/_C.so", ("baseline", "avx2", "avx512"), "avx2")
+    libraries = (
+        ops.LibraryReport("_C.so", "/some[/path]/_C.so", True, "_C.so is loaded (avx2).", ("baseline", "avx2")),
+        ops.LibraryReport("_C_cuda.so", "", False, "this build has no CUDA library (_C_cuda.so)."),
+    )
     answer = ops.OpBackend("slogdet", "cpu", "native", "[why] not")
-    facts = dataclasses.replace(info.collect(), libraries=(library,), backends=(answer,))
-    text = render(facts)
-    assert "/some[/path]/_C.so" in text
-    assert "baseline, avx2, avx512; in use: avx2" in text
-    assert "[why] not" in text
-    assert "none: " in render(dataclasses.replace(facts, libraries=()))
+    facts = dataclasses.replace(info.collect(), libraries=libraries, backends=(answer,))
+    lines = [line.rstrip() for line in render(facts).splitlines()]
+    start = next(index for index, line in enumerate(lines) if line.split()[:1] == ["_C"])
+    assert [" ".join(line.split()) for line in lines[start : start + 5]] == [
+        "_C /some[/path]/_C.so", "_C.so is loaded (avx2).", "compiled for baseline, avx2",
+        "_C_cuda not built", "this build has no CUDA library (_C_cuda.so).",
+    ]  # fmt: skip
+    assert any("[why] not" in line for line in lines)
+
+
+def test_gpus_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    card = SimpleNamespace(name="NVIDIA H100 [80GB]", major=9, minor=0)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda index: card)
+    facts = info.collect()
+    assert facts.platform.gpus == ("NVIDIA H100 [80GB] (compute capability 9.0)",) * 2
+    assert "NVIDIA H100 [80GB] (compute capability 9.0); NVIDIA H100 [80GB]" in render(facts)
 
 
 def test_module_is_a_command() -> None:

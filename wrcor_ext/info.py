@@ -31,6 +31,7 @@ class Platform:
         cpu: model name of the processor.
         cores: processors that this process may use.
         threads: threads that torch computes with.
+        gpus: name and compute capability of each GPU that torch sees.
     """
 
     system: str
@@ -38,6 +39,7 @@ class Platform:
     cpu: str
     cores: int
     threads: int
+    gpus: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -47,21 +49,20 @@ class Info:
     Attributes:
         versions: package -> version, and `python`.
         platform: the machine.
-        libraries: the compiled libraries that are loaded.
+        libraries: the compiled libraries, loaded or not.
         search_spaces: who answers for graphs of cells: "native" (`wrcor_ext._spaces`) or "python".
         backends: one entry per op and device.
     """
 
     versions: dict[str, str]
     platform: Platform
-    libraries: tuple[ops.NativeLibrary, ...]
+    libraries: tuple[ops.LibraryReport, ...]
     search_spaces: str
     backends: tuple[ops.OpBackend, ...]
 
 
 def collect() -> Info:
     """Reads the facts of this process and machine."""
-    library = ops.native_library()
     return Info(
         versions={
             "wrcor_ext": wrcor_ext.__version__,
@@ -75,11 +76,24 @@ def collect() -> Info:
             cpu=cpu_model(),
             cores=len(os.sched_getaffinity(0)),
             threads=torch.get_num_threads(),
+            gpus=tuple(_gpu(index) for index in range(torch.cuda.device_count())),
         ),
-        libraries=(library,) if library is not None else (),
+        libraries=(*ops.libraries(), _spaces_library()),
         search_spaces=nasbench101_native.BACKEND,
         backends=ops.backends(),
     )
+
+
+def _gpu(index: int) -> str:
+    properties = torch.cuda.get_device_properties(index)
+    return f"{properties.name} (compute capability {properties.major}.{properties.minor})"
+
+
+def _spaces_library() -> ops.LibraryReport:
+    """The search-space algorithms, which are plain C++: every processor of the platform runs them."""
+    file = nasbench101_native.EXTENSION
+    loaded = nasbench101_native.BACKEND == "native"
+    return ops.LibraryReport(file.name, str(file) if file.is_file() else "", loaded, nasbench101_native.REASON)
 
 
 def render(info: Info, console: Console) -> None:
@@ -89,11 +103,12 @@ def render(info: Info, console: Console) -> None:
         facts.add_row(name, version)
     facts.add_row("system", info.platform.system)
     facts.add_row("processor", f"{info.platform.cpu}; cores: {info.platform.cores}, threads: {info.platform.threads}")
+    facts.add_row("GPU", "; ".join(info.platform.gpus) or "none")
     for library in info.libraries:
-        facts.add_row("library", library.path)
-        facts.add_row("compiled for", f"{', '.join(library.instruction_sets)}; in use: {library.instruction_set}")
-    if not info.libraries:
-        facts.add_row("library", f"none: {ops.native_reason()}")
+        facts.add_row(library.name.partition(".")[0], library.path or "not built")
+        facts.add_row("", library.reason)
+        if library.compiled_for:
+            facts.add_row("", f"compiled for {', '.join(library.compiled_for)}")
     facts.add_row("search spaces", info.search_spaces)
     console.print(facts)
 

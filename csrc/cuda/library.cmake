@@ -67,8 +67,13 @@ message(STATUS "WRCOR_CUDA=${WRCOR_CUDA}: _C_cuda is built by ${WRCOR_NVCC} for 
 add_library(torch_cuda_stub SHARED csrc/cuda/torch_stub.cpp)
 set_target_properties(torch_cuda_stub PROPERTIES OUTPUT_NAME torch_cuda LIBRARY_OUTPUT_DIRECTORY stubs)
 
-add_library(_C_cuda MODULE csrc/checks.cpp csrc/views.cpp csrc/cuda/correlation_op.cu csrc/cuda/hamming_op.cu
-  csrc/cuda/slogdet_op.cu)
+add_library(_C_cuda MODULE csrc/checks.cpp csrc/views.cpp csrc/cuda/architectures.cpp
+  csrc/cuda/correlation_op.cu csrc/cuda/hamming_op.cu csrc/cuda/slogdet_op.cu)
+string(REGEX REPLACE "([0-9a]+)-real" "sm_\\1" architectures_text "${cuda_architectures}")
+string(REGEX REPLACE "([0-9a]+)-virtual" "compute_\\1" architectures_text "${architectures_text}")
+string(REPLACE ";" "," architectures_text "${architectures_text}")
+set_source_files_properties(csrc/cuda/architectures.cpp PROPERTIES
+  COMPILE_DEFINITIONS "WRCOR_CUDA_ARCHITECTURES=\"${architectures_text}\"")
 set_target_properties(_C_cuda PROPERTIES PREFIX "" SUFFIX ".so" SKIP_BUILD_RPATH ON INSTALL_RPATH ""
   CUDA_STANDARD 17 CUDA_STANDARD_REQUIRED ON CUDA_EXTENSIONS OFF CUDA_VISIBILITY_PRESET hidden
   # The runtime goes into the library: that of torch may be another version.

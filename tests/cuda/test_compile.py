@@ -24,10 +24,8 @@ HERE = Path(__file__).resolve().parent
 CACHE = ROOT / "build" / "cuda-checks"
 NVCC = shutil.which("nvcc")
 
+needs_nm = pytest.mark.skipif(shutil.which("nm") is None, reason="no nm")
 needs_nvcc = pytest.mark.skipif(NVCC is None, reason="no nvcc")
-needs_library = pytest.mark.skipif(
-    not native.CUDA_LIBRARY.is_file() or shutil.which("nm") is None, reason="no _C_cuda.so, or no nm"
-)
 
 # The first and the newest architecture and that of the card that the kernels are tuned for; the others take as long.
 ARCHITECTURES = [
@@ -140,33 +138,40 @@ def test_occupancy_on_h100():
             assert blocks_on_h100(256, kernel) >= 2, kernel
 
 
-# Functions of torch that the library may need: all of them are in torch 2.10 and stay by its stable ABI.
-STABLE_SYMBOLS = re.compile(
-    r"aoti_torch_(abi_version|(create|delete)_device_guard|delete_(library|tensor)_object|new_tensor_handle"
-    r"|device_type_\w+|dtype_\w+|layout_\w+|memory_format_\w+|get_current_cuda_stream|is_contiguous"
-    r"|get_(device_index|device_type|dim|dtype|numel|sizes?|strides?)|library_init_impl)"
-    r"|torch_(call_dispatcher|library_impl|get_(const|mutable)_data_ptr|delete_list|list_(get_item|push_back|size)"
-    r"|new_list_reserve_size)"
-)
+# Functions of torch that the libraries may need: torch keeps them from 2.10 on.
+STABLE_SYMBOLS = {
+    line for line in (HERE / "torch_2_10_symbols.txt").read_text().splitlines() if not line.startswith("#")
+}
+
+# The libraries, with what Python reads from them.
+LIBRARIES = [
+    pytest.param(path, own, id=path.name, marks=pytest.mark.skipif(not path.is_file(), reason=f"no {path.name}"))
+    for path, own in [
+        (native.CPU_LIBRARY, {"wrcor_ext_instruction_sets", "wrcor_ext_instruction_set"}),
+        (native.CUDA_LIBRARY, {"wrcor_ext_cuda_architectures"}),
+    ]
+]
 
 
-def symbols(*options: str) -> list[str]:
-    lines = run_ok("nm", "-D", *options, native.CUDA_LIBRARY, cwd=HERE).splitlines()
-    return [line.split()[-1].partition("@")[0] for line in lines]
+def symbols(library: Path, *options: str) -> set[str]:
+    lines = run_ok("nm", "-D", *options, library, cwd=HERE).splitlines()
+    return {line.split()[-1].partition("@")[0] for line in lines}
 
 
-@needs_library
-def test_library_needs_only_the_stable_abi():
-    undefined = symbols("--undefined-only")
-    of_torch = [name for name in undefined if "torch" in name or "c10" in name or name.startswith("_ZN2at")]
-    assert "aoti_torch_get_current_cuda_stream" in of_torch
-    assert [name for name in of_torch if not STABLE_SYMBOLS.fullmatch(name)] == []
+@needs_nm
+@pytest.mark.parametrize(("library", "own"), LIBRARIES)
+def test_library_needs_only_the_stable_abi(library, own):
+    undefined = symbols(library, "--undefined-only")
+    of_torch = {name for name in undefined if "torch" in name or "c10" in name or name.startswith("_ZN2at")}
+    assert "torch_library_impl" in of_torch
+    assert of_torch - STABLE_SYMBOLS == set()
     # CUDA's runtime is inside: torch's may be of another version.
     assert [name for name in undefined if re.match(r"_*cuda", name)] == []
 
 
-@needs_library
-def test_library_exports_nothing_of_its_own():
+@needs_nm
+@pytest.mark.parametrize(("library", "own"), LIBRARIES)
+def test_library_exports_what_python_reads_and_no_more(library, own):
     # What remains are weak copies of the C++ library's templates, as the compiler makes them of its headers.
-    library = re.compile(r"_Z(Z|T[IVS])?(NK?)?S[a-z0-9]")
-    assert [name for name in symbols("--defined-only") if not library.match(name)] == []
+    templates = re.compile(r"_Z(Z|T[IVS])?(NK?)?S[a-z0-9]")
+    assert {name for name in symbols(library, "--defined-only") if not templates.match(name)} == own

@@ -144,6 +144,18 @@ def test_a_damaged_cuda_library_is_left_alone(uncompiled, tmp_path):
     assert reasons[0].count(expected) == 2
 
 
+def test_a_torch_without_cuda_leaves_the_cuda_library_alone(monkeypatch, tmp_path):
+    library = tmp_path / "_C_cuda.so"
+    library.write_bytes(b"never read")
+    monkeypatch.setattr(native, "CUDA_LIBRARY", library)
+    monkeypatch.setattr(torch.version, "cuda", None)
+    monkeypatch.setattr(native, "_cuda", native._load_cuda())
+    expected = native.LibraryReport(
+        "_C_cuda.so", str(library), False, f"this torch ({torch.__version__}) is built without CUDA."
+    )
+    assert ops.libraries()[1] == expected
+
+
 COMPARE = """
 from wrcor_ext.ops import reference
 worst = 0.0

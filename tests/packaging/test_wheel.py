@@ -102,6 +102,19 @@ def test_installed_wheel_scores_natively(installed: Path, installed_report: dict
     assert json.loads(info)["versions"]["torch"].startswith("2.13.")
 
 
+def test_torch_without_cuda_says_why_no_cuda_kernel_answers(installed: Path, tmp_path: Path) -> None:
+    facts = json.loads(run_ok(installed.parent / "wrcor", "info", "--json", cwd=tmp_path))
+    if not facts["versions"]["torch"].endswith("+cpu"):
+        pytest.skip(f"torch {facts['versions']['torch']} is a CUDA build")
+    library = facts["libraries"][1]
+    if not library["path"]:
+        pytest.skip("built without nvcc")
+    reason = f"this torch ({facts['versions']['torch']}) is built without CUDA."
+    assert (library["name"], library["loaded"], library["reason"]) == ("_C_cuda.so", False, reason)
+    answers = {(entry["backend"], entry["reason"]) for entry in facts["backends"] if entry["device"] == "cuda"}
+    assert answers == {("torch", reason)}
+
+
 def test_same_wheel_serves_the_development_torch(wheel: Path, installed_report: dict[str, Any], tmp_path: Path) -> None:
     run_ok(sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", tmp_path, wheel, cwd=tmp_path)
     here = {"cwd": tmp_path, "PYTHONPATH": str(tmp_path)}

@@ -176,7 +176,21 @@ def test_enumeration_begins_as_documented():
     assert first[1].matrix == ((0, 1, 0), (0, 0, 1), (0, 0, 0))
 
 
-def test_python_answers_where_nothing_is_compiled(monkeypatch):
+@pytest.mark.parametrize(
+    ("files", "reason"),
+    [
+        ([], "_spaces.so was not built."),
+        (["_spaces.cpython-39.so"], "_spaces.so was not built, only _spaces.cpython-39.so for another Python."),
+        (["_spaces.so"], "_spaces.so does not load: "),
+    ],
+)
+def test_python_answers_where_nothing_is_compiled(monkeypatch, tmp_path, files, reason):
+    for name in files:
+        (tmp_path / name).touch()
+    monkeypatch.setattr(nasbench101_native, "EXTENSION", tmp_path / "_spaces.so")
     monkeypatch.setitem(sys.modules, "wrcor_ext._spaces", None)
     monkeypatch.delattr(wrcor_ext, "_spaces", raising=False)
-    assert nasbench101_native.choose() == (python, "python")
+    functions, backend, why = nasbench101_native.choose()
+    assert (functions, backend) == (python, "python")
+    assert why.startswith(reason)
+    assert why.endswith(".")

@@ -15,16 +15,26 @@ import torch
 from torch import Tensor
 
 from wrcor_ext.ops import checks
-from wrcor_ext.ops.native import NativeLibrary, check_required, cuda_reason, native_library, native_reason
+from wrcor_ext.ops.native import (
+    LibraryReport,
+    NativeLibrary,
+    check_required,
+    cuda_reason,
+    libraries,
+    native_library,
+    native_reason,
+)
 from wrcor_ext.ops.registration import NAMESPACE, SCHEMAS
 
 __all__ = [
+    "LibraryReport",
     "NativeLibrary",
     "OpBackend",
     "accumulate_correlation",
     "accumulate_correlation_group",
     "accumulate_hamming",
     "backends",
+    "libraries",
     "native_library",
     "native_reason",
     "response_correlation",

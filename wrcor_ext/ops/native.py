@@ -40,6 +40,26 @@ class NativeLibrary:
 
 
 @dataclass(frozen=True)
+class LibraryReport:
+    """A compiled library, loaded or not.
+
+    Attributes:
+        name: of the file, `_C.so`.
+        path: of the file; empty where it was not built.
+        loaded: whether it answers in this process.
+        reason: one sentence: that it is loaded, or why not.
+        compiled_for: instruction sets (`avx2`) or GPU architectures (`sm_90`; `compute_120` is code that newer GPUs
+            translate), as far as a library that is not loaded tells; empty for one that was compiled for none.
+    """
+
+    name: str
+    path: str
+    loaded: bool
+    reason: str
+    compiled_for: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class _State:
     library: NativeLibrary | None
     reason: str
@@ -49,6 +69,7 @@ class _State:
 class _CudaState:
     loaded: bool
     reason: str
+    architectures: tuple[str, ...] = ()
 
 
 def native_library() -> NativeLibrary | None:
@@ -59,6 +80,20 @@ def native_library() -> NativeLibrary | None:
 def native_reason() -> str:
     """One sentence: why the native CPU kernels answer, or why they do not."""
     return _state.reason
+
+
+def libraries() -> tuple[LibraryReport, ...]:
+    """The compiled libraries with ops, loaded or not."""
+    cpu = _state.library
+    sets = cpu.instruction_sets if cpu is not None else ()
+    return (
+        _report(CPU_LIBRARY, cpu is not None, _state.reason, sets),
+        _report(CUDA_LIBRARY, _cuda.loaded, _cuda.reason, _cuda.architectures),
+    )
+
+
+def _report(file: Path, loaded: bool, reason: str, compiled_for: tuple[str, ...]) -> LibraryReport:
+    return LibraryReport(file.name, str(file) if file.is_file() else "", loaded, reason, compiled_for)
 
 
 def cuda_loaded() -> bool:
@@ -114,12 +149,12 @@ def _load() -> _State:
     except OSError as error:
         # Built for another platform or against a torch that lacks a symbol: the reference still answers.
         return _State(None, f"the compiled library {CPU_LIBRARY.name} does not load: {error}.")
-    compiled = tuple(_text(handle, "wrcor_ext_instruction_sets").split(","))
+    compiled = _texts(handle, "wrcor_ext_instruction_sets")
     wanted = os.environ.get(ISA_VARIABLE, compiled[0])
     if wanted not in compiled:
         choices = ", ".join(repr(name) for name in compiled[:-1]) + f" or {compiled[-1]!r}"
         raise InputError(f"{ISA_VARIABLE} must be {choices}, not {wanted!r}.")
-    in_use = _text(handle, "wrcor_ext_instruction_set")
+    (in_use,) = _texts(handle, "wrcor_ext_instruction_set")
     return _State(NativeLibrary(str(CPU_LIBRARY), compiled, in_use), f"{CPU_LIBRARY.name} is loaded ({in_use}).")
 
 
@@ -130,18 +165,22 @@ def _load_cuda() -> _CudaState:
         return _CudaState(False, f"this torch ({torch.__version__}) is built without CUDA.")
     try:
         torch.ops.load_library(str(CUDA_LIBRARY))
+        handle = ctypes.CDLL(str(CUDA_LIBRARY))
     except OSError as error:
         # Built for another platform or against a torch that lacks a symbol: the reference still answers.
         return _CudaState(False, f"the CUDA library {CUDA_LIBRARY.name} does not load: {error}.")
-    return _CudaState(True, f"{CUDA_LIBRARY.name} is loaded.")
+    return _CudaState(True, f"{CUDA_LIBRARY.name} is loaded.", _texts(handle, "wrcor_ext_cuda_architectures"))
 
 
-def _text(handle: ctypes.CDLL, name: str) -> str:
-    function = getattr(handle, name)
+def _texts(handle: ctypes.CDLL, name: str) -> tuple[str, ...]:
+    """What a function of the library lists; nothing if an earlier build lacks it."""
+    function = getattr(handle, name, None)
+    if function is None:
+        return ()
     function.argtypes = []
     function.restype = ctypes.c_char_p
     value: bytes = function()
-    return value.decode("ascii")
+    return tuple(value.decode("ascii").split(","))
 
 
 _announced: set[str] = set()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sysconfig
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol, cast
 
 from wrcor_ext.spaces import nasbench101_graph
@@ -9,6 +11,9 @@ from wrcor_ext.spaces import nasbench101_graph
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+
+EXTENSION = Path(__file__).resolve().parent.parent / f"_spaces{sysconfig.get_config_var('EXT_SUFFIX')}"
 
 
 class GraphFunctions(Protocol):
@@ -21,13 +26,20 @@ class GraphFunctions(Protocol):
     def enumerate_codes(self) -> NDArray[np.uint64]: ...  # noqa: D102
 
 
-def choose() -> tuple[GraphFunctions, Literal["native", "python"]]:
-    """The functions to use, and which they are."""
+def choose() -> tuple[GraphFunctions, Literal["native", "python"], str]:
+    """The functions to use, which they are, and why: one sentence."""
     try:
         from wrcor_ext import _spaces  # type: ignore[attr-defined,unused-ignore]
-    except ImportError:  # not compiled, or for another Python version
-        return cast(GraphFunctions, nasbench101_graph), "python"
-    return cast(GraphFunctions, _spaces), "native"
+    except ImportError as error:  # not compiled, or for another Python version
+        return cast(GraphFunctions, nasbench101_graph), "python", _why_not(error)
+    return cast(GraphFunctions, _spaces), "native", f"{EXTENSION.name} is loaded."
 
 
-graph, BACKEND = choose()
+def _why_not(error: ImportError) -> str:
+    if EXTENSION.is_file():
+        return f"{EXTENSION.name} does not load: {error}."
+    others = ", ".join(path.name for path in sorted(EXTENSION.parent.glob("_spaces.*.so")))
+    return f"{EXTENSION.name} was not built" + (f", only {others} for another Python." if others else ".")
+
+
+graph, BACKEND, REASON = choose()
