@@ -59,7 +59,9 @@ def option(default: object, text: str, kind: Kind, role: Role = "result", aliase
 
 def options_of(cls: type) -> dict[str, Option]:
     """The options of a dataclass by field name: its own in order of definition, then the inherited ones."""
-    fields = sorted(dataclasses.fields(cls), key=lambda field: field.name not in cls.__annotations__)
+    # A redefined field keeps its inherited place among the fields of a dataclass.
+    own = list(cls.__annotations__)
+    fields = sorted(dataclasses.fields(cls), key=lambda f: own.index(f.name) if f.name in own else len(own))
     return {field.name: field.metadata["option"] for field in fields}
 
 

@@ -20,5 +20,5 @@ def tiny():
     """Options that make a trial take some milliseconds."""
     return [
         *("--stem-width", "4", "--cells-per-stage", "1", "--image-size", "8", "--batch-size", "6"),
-        *("--dataset", "noise", "--population-size", "6", "--tournament-size", "3"),
+        *("--dataset", "noise", "--population-size", "6", "--tournament-size", "3", "--group", "1", "--workers", "1"),
     ]

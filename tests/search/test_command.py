@@ -128,6 +128,8 @@ def test_yaml_gives_the_run_that_flags_give(tiny):
         "dataset": "noise",
         "population_size": 6,
         "tournament_size": 3,
+        "group": 1,
+        "workers": 1,
         "budget": 10,
         "augment": False,
         "out": "yaml",
@@ -137,6 +139,16 @@ def test_yaml_gives_the_run_that_flags_give(tiny):
     assert main(["--config", "flags/config.yaml", "--out", "saved"]) == 0
     assert fingerprint("flags") == fingerprint("yaml") == fingerprint("saved")
     assert Path("flags/config.yaml").read_text() == Path("yaml/config.yaml").read_text()
+
+
+@pytest.mark.parametrize("strategy", ["random", "evolution"])
+def test_the_result_is_the_same_whatever_the_number_of_workers(tiny, strategy):
+    words = [*tiny, "--strategy", strategy, "--group", "4", "--budget", "14"]
+    assert main([*words, "--out", "one"]) == 0
+    assert main([*words, "--workers", "2", "--timeout", "60", "--out", "two"]) == 0
+    assert main([*words, "--workers", "2", "--budget", "6", "--out", "resumed"]) == 0
+    assert main([*words, "--workers", "3", "--out", "resumed", "--resume"]) == 0
+    assert fingerprint("one") == fingerprint("two") == fingerprint("resumed")
 
 
 def test_a_longer_budget_on_resume_equals_the_long_run(tiny, capsys):
@@ -174,7 +186,7 @@ def test_without_a_folder_runs_never_overwrite_each_other(tiny, capsys):
 
 def test_killed_at_random_moments_it_ends_with_the_identical_journal(tiny):
     budget = 60
-    options = [*tiny, "--strategy", "evolution", "--budget", str(budget)]
+    options = [*tiny, "--strategy", "evolution", "--budget", str(budget), "--group", "4", "--workers", "2"]
     assert main([*options, "--out", "whole"]) == 0
     generator = random.Random()
     kills = 0

@@ -33,6 +33,9 @@ OTHER = {
     "rule": "reference",
     "amp": "bfloat16",
     "tail": 4,
+    "group": 3,
+    "workers": 2,
+    "timeout": 60.0,
     "budget": 7,
     "dataset": "noise",
     "data_root": "somewhere",
@@ -41,7 +44,7 @@ OTHER = {
     "batch_size": 16,
     "image_size": 16,
     "seed": 5,
-    "threads": 1,
+    "threads": 2,
     "out": "a folder",
     "resume": True,
     "explain": True,
@@ -218,5 +221,5 @@ def test_python_callers_get_the_same_checks():
 def test_length_place_and_display_are_no_part_of_the_identity():
     identity = SearchConfig().identity()
     assert set(OPTIONS) - set(identity) == {
-        "budget", "data_root", "download", "threads", "out", "resume", "explain", "json",
+        "budget", "data_root", "download", "threads", "workers", "timeout", "out", "resume", "explain", "json",
     }  # fmt: skip

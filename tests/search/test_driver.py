@@ -13,6 +13,7 @@ from rich.console import Console
 from wrcor_ext import strategies
 from wrcor_ext.errors import InputError
 from wrcor_ext.search import driver
+from wrcor_ext.search.driver import InProcess
 from wrcor_ext.search.interruption import Interruption
 from wrcor_ext.search.journal import Journal
 from wrcor_ext.search.progress import Progress
@@ -25,7 +26,9 @@ def quiet_progress():
     return Progress(Console(file=io.StringIO()), budget=BUDGET, done=0, best=None, objective="wrcor")
 
 
-def search(journal, name, *, budget=BUDGET, evaluator=None, strategy=None, progress=None, interruption=None):
+def search(
+    journal, name, *, budget=BUDGET, evaluator=None, strategy=None, progress=None, interruption=None, group=1, pool=None
+):
     timings = Timings()
     evaluator = evaluator or ToyEvaluator()
     strategy = strategy or strategies.create(name, ToySpace(), seed=1, population_size=6, tournament_size=3)
@@ -35,7 +38,9 @@ def search(journal, name, *, budget=BUDGET, evaluator=None, strategy=None, progr
             ToySpace(),
             strategy,
             evaluator,
+            pool or InProcess(evaluator),
             budget=budget,
+            group=group,
             progress=progress or quiet_progress(),
             interruption=interruption or Interruption(),
             timings=timings,
@@ -64,10 +69,16 @@ def new_journal(tmp_path):
         journal.close()
 
 
-def whole(new_journal, name):
+def whole(new_journal, name, group=1):
     journal = new_journal("whole.sqlite")
-    search(journal, name)
+    search(journal, name, group=group)
     return journal.fingerprint()
+
+
+@pytest.fixture(params=[1, 6])
+def group(request):
+    """Candidates asked for at a time; six do not divide the budget."""
+    return request.param
 
 
 def test_two_runs_of_one_seed_are_one(new_journal, name):
@@ -78,25 +89,74 @@ def test_two_runs_of_one_seed_are_one(new_journal, name):
 
 
 @pytest.mark.parametrize("first", [0, 1, 5, 6, 7, 20, 39, 40])
-def test_resumed_after_any_trial_it_ends_the_same(new_journal, name, first):
+def test_resumed_after_any_trial_it_ends_the_same(new_journal, name, first, group):
     journal = new_journal()
-    search(journal, name, budget=first)
+    search(journal, name, budget=first, group=group)
+    assert journal.count() == first
     journal.close()
     journal = new_journal()
-    search(journal, name)
-    assert journal.fingerprint() == whole(new_journal, name)
+    search(journal, name, group=group)
+    assert journal.fingerprint() == whole(new_journal, name, group)
 
 
 @pytest.mark.parametrize("call", [0, 3, 11])
-def test_interrupted_in_the_evaluation_it_ends_the_same(new_journal, name, call):
+def test_interrupted_in_the_evaluation_it_ends_the_same(new_journal, name, call, group):
     journal = new_journal()
-    search(journal, name, evaluator=ToyEvaluator(interrupt_at=call))
+    search(journal, name, evaluator=ToyEvaluator(interrupt_at=call), group=group)
     assert call <= journal.count() < BUDGET
-    search(journal, name)
-    assert journal.fingerprint() == whole(new_journal, name)
+    search(journal, name, group=group)
+    assert journal.fingerprint() == whole(new_journal, name, group)
 
 
-def test_interrupted_between_tell_and_commit_it_ends_the_same(new_journal, name):
+class Backwards:
+    """Workers that finish the last candidate of a group first."""
+
+    def __init__(self, evaluator):
+        self._evaluator = evaluator
+
+    def results(self, archs, stop):
+        for index, arch in reversed(list(enumerate(archs))):
+            if stop():
+                return
+            yield index, self._evaluator.cost(arch), self._evaluator.evaluate(arch)
+
+
+def test_the_order_of_finishing_makes_no_difference(new_journal, name):
+    journal, evaluator = new_journal(), ToyEvaluator()
+    search(journal, name, group=6, evaluator=evaluator, pool=Backwards(evaluator))
+    assert journal.fingerprint() == whole(new_journal, name, 6)
+
+
+@pytest.mark.parametrize("call", [3, 8, 11])
+def test_a_group_of_which_only_the_last_are_finished_is_completed(new_journal, name, call):
+    journal, evaluator = new_journal(), ToyEvaluator(interrupt_at=call)
+    search(journal, name, group=6, evaluator=evaluator, pool=Backwards(evaluator))
+    numbers = [trial.trial for trial in journal.trials()]
+    assert numbers != list(range(len(numbers)))
+    again = ToyEvaluator()
+    search(journal, name, group=6, evaluator=again)
+    assert journal.fingerprint() == whole(new_journal, name, 6)
+    assert not {ToySpace().key(arch) for arch in again.calls} & {ToySpace().key(arch) for arch in evaluator.calls}
+
+
+def test_a_journal_of_another_run_is_refused(new_journal, name):
+    journal = new_journal()
+    search(journal, name, group=6, budget=4)
+    journal._db.execute("UPDATE trials SET architecture = '4-4-4-4'")
+    with pytest.raises(InputError, match="holds 4-4-4-4 as trial 0, where this strategy proposes"):
+        search(journal, name, group=6)
+
+
+def test_a_strategy_without_further_proposals_ends_the_run(new_journal):
+    strategy = strategies.create("random", ToySpace(), seed=1)
+    ask, left = strategy.ask, [6, 6, 2]
+    strategy.ask = lambda n: ask(left.pop(0)) if left else []
+    journal = new_journal()
+    search(journal, "random", group=6, strategy=strategy)
+    assert journal.count() == 14
+
+
+def test_interrupted_between_tell_and_checkpoint_it_ends_the_same(new_journal, name):
     journal = new_journal()
     strategy = strategies.create(name, ToySpace(), seed=1, population_size=6, tournament_size=3)
     count, state = 0, strategy.state
@@ -110,7 +170,7 @@ def test_interrupted_between_tell_and_commit_it_ends_the_same(new_journal, name)
 
     strategy.state = interrupted_state
     search(journal, name, strategy=strategy)
-    assert journal.count() == 8
+    assert (journal.count(), journal.told()[0]) == (9, 8)
     search(journal, name)
     assert journal.fingerprint() == whole(new_journal, name)
 

@@ -29,17 +29,19 @@ def test_trials_come_back_exactly(journal):
     trials = [trial(0, 0.1 + 0.2), trial(1, None), trial(2, -7.0), trial(2, -7.0).repeated(3, "arch 3", Cost(11, 21))]
     trials.append(replace(trial(4), cost=None))
     for number, one in enumerate(trials):
-        journal.append(one, {"n": number, "big": 2**100})
+        journal.append(one)
+        journal.checkpoint(number + 1, {"n": number, "big": 2**100})
     assert list(journal.trials()) == trials
     assert journal.count() == 5
-    assert journal.strategy_state() == {"n": 4, "big": 2**100}
+    assert journal.told() == (5, {"n": 4, "big": 2**100})
+    assert journal.since(3) == {3: trials[3], 4: trials[4]}
     assert journal.record() == RECORD
     assert journal.status_counts() == {"failed": 1, "ok": 4}
     assert journal.commonest_reason() == "RuntimeError: no"
 
 
 def test_it_survives_closing(journal):
-    journal.append(trial(0), {"n": 0})
+    journal.append(trial(0))
     journal.close()
     again = Journal(journal.path)
     assert not again.is_new
@@ -55,27 +57,30 @@ def test_the_best_are_sorted_without_duplicates_and_earlier_first(journal):
         trial(3, 5.0),
         trial(2, 5.0).repeated(4, "x", Cost(1, 1)),
     ]:
-        journal.append(one, {})
+        journal.append(one)
     assert [one.trial for one in journal.best(5)] == [2, 3, 0]
     assert [one.trial for one in journal.best(2)] == [2, 3]
 
 
 def test_a_key_finds_the_trial_that_scored_it(journal):
-    journal.append(trial(0), {})
-    journal.append(trial(0).repeated(1, "other form", Cost(1, 1)), {})
-    assert journal.scored("key 0") == trial(0)
-    assert journal.scored("key 1") is None
+    journal.append(trial(0))
+    journal.append(trial(0).repeated(1, "other form", Cost(1, 1)))
+    assert journal.scored("key 0", before=2) == trial(0)
+    assert journal.scored("key 0", before=0) is None
+    assert journal.scored("key 1", before=2) is None
 
 
-def test_a_trial_and_its_strategy_state_are_committed_together_or_not_at_all(journal):
-    journal.append(trial(0), {"n": 0})
+def test_what_cannot_be_committed_changes_nothing(journal):
+    assert journal.told() == (0, None)
+    journal.append(trial(0))
+    journal.checkpoint(1, {"n": 0})
     with pytest.raises(TypeError):
-        journal.append(trial(1), {"n": object()})  # no JSON: fails after the trial was inserted
+        journal.checkpoint(2, {"n": object()})
     with pytest.raises(WrcorError, match="UNIQUE constraint failed"):
-        journal.append(trial(0), {"n": 1})
+        journal.append(trial(0))
     assert journal.count() == 1
-    assert journal.strategy_state() == {"n": 0}
-    journal.append(trial(1), {"n": 1})
+    assert journal.told() == (1, {"n": 0})
+    journal.append(trial(1))
     assert journal.count() == 2
 
 
@@ -83,7 +88,8 @@ def prints(tmp_path, name, trials, state):
     journal = Journal(tmp_path / name)
     journal.create(RECORD)
     for one in trials:
-        journal.append(one, state)
+        journal.append(one)
+    journal.checkpoint(1, state)
     fingerprint = journal.fingerprint()
     journal.close()
     return fingerprint
@@ -138,7 +144,7 @@ def test_a_journal_of_another_version_is_refused(journal):
     with sqlite3.connect(journal.path) as db:
         db.execute(f"PRAGMA user_version={journals.SCHEMA_VERSION + 1}")
     db.close()
-    with pytest.raises(InputError, match="journal version 3, this release reads version 2"):
+    with pytest.raises(InputError, match="journal version 4, this release reads version 3"):
         Journal(journal.path)
 
 

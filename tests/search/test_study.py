@@ -31,7 +31,7 @@ def folder(tmp_path):
     path = tmp_path / "deep" / "run"
     with opened(path, resume=False) as study:
         for one in [trial(0, 1.0), trial(1, None), trial(2, 5.0)]:
-            study.journal.append(one, {"n": one.trial})
+            study.journal.append(one)
     return path
 
 
@@ -39,7 +39,7 @@ def test_a_run_is_gone_on_with(folder):
     with opened(folder) as study:
         assert study.resumed == 3
         assert study.notes == []
-        study.journal.append(trial(3), {})
+        study.journal.append(trial(3))
     assert recorded_config(folder) == CONFIG.saved()
 
 
@@ -113,7 +113,7 @@ def test_other_files_do_not_matter(tmp_path):
 
 def test_what_is_exported(folder):
     with opened(folder) as study:
-        study.journal.append(trial(2, 5.0).repeated(3, "twin", trial(0).cost), {})
+        study.journal.append(trial(2, 5.0).repeated(3, "twin", trial(0).cost))
         written = study.export()
     assert {path.name for path in written} == {
         "config.yaml", "trials.sqlite", "trials.parquet", "best.json", "report.html",
@@ -139,7 +139,7 @@ def test_what_is_exported(folder):
 
 def test_without_any_score_there_is_no_best(tmp_path):
     with opened(tmp_path) as study:
-        study.journal.append(trial(0, None), {})
+        study.journal.append(trial(0, None))
         study.export()
     assert not (tmp_path / "best.json").exists()
     assert "No candidate has a score" in (tmp_path / "report.html").read_text()
@@ -171,7 +171,7 @@ def test_a_full_disk_loses_no_finished_trial(small_disk):
 
     def fill(study):
         for number in range(1000):
-            study.journal.append(trial(number, architecture="x" * 1000), {"n": number})
+            study.journal.append(trial(number, architecture="x" * 1000))
 
     with opened(folder, config) as study:
         with pytest.raises(WrcorError, match=r"trials.sqlite: database or disk is full; finished trials are kept"):
@@ -183,8 +183,7 @@ def test_a_full_disk_loses_no_finished_trial(small_disk):
     subprocess.run(["mount", "-o", "remount,size=4m", small_disk], check=True)
     with opened(folder, config) as study:
         assert study.resumed == done > 0
-        assert study.journal.strategy_state() == {"n": done - 1}
-        study.journal.append(trial(done), {})
+        study.journal.append(trial(done))
         study.export()
 
 
@@ -198,12 +197,12 @@ def test_a_disk_that_is_full_from_the_start_holds_no_journal(tmp_path, monkeypat
             opened(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == [".lock"]
     with opened(tmp_path, resume=False) as study:
-        study.journal.append(trial(0), {})
+        study.journal.append(trial(0))
 
 
 def test_what_could_not_be_counted_is_exported_as_nothing(tmp_path):
     with opened(tmp_path) as study:
-        study.journal.append(replace(trial(0), cost=None), {})
+        study.journal.append(replace(trial(0), cost=None))
         study.export()
     assert json.loads((tmp_path / "best.json").read_text())["cost"] is None
     assert parquet.read_table(tmp_path / "trials.parquet")["flops"].to_pylist() == [None]

@@ -5,13 +5,15 @@ from __future__ import annotations
 import argparse
 import shlex
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
 import torch
 from rich.console import Console
 
-from wrcor_ext import cli, data, explaining, spaces, strategies
+from wrcor_ext import cli, data, explaining, strategies
+from wrcor_ext.data import Batch
 from wrcor_ext.errors import WrcorError
 from wrcor_ext.ops.native import check_required
 from wrcor_ext.options import add_flags, from_words
@@ -19,13 +21,16 @@ from wrcor_ext.reporting import consoles
 from wrcor_ext.search import config as configs
 from wrcor_ext.search import driver, folders, summary
 from wrcor_ext.search.config import OPTIONS, SearchConfig
+from wrcor_ext.search.driver import InProcess, Pool
 from wrcor_ext.search.environment import environment
 from wrcor_ext.search.evaluator import Evaluator, InProcessEvaluator
 from wrcor_ext.search.interruption import Interruption
 from wrcor_ext.search.limits import limited
 from wrcor_ext.search.progress import Progress
+from wrcor_ext.search.setup import evaluator_maker, space_of
 from wrcor_ext.search.study import Study, recorded_config
 from wrcor_ext.search.timings import Timings
+from wrcor_ext.search.workers import WorkerPool, worker_count
 from wrcor_ext.spaces import Space
 from wrcor_ext.strategies import Strategy
 
@@ -50,18 +55,17 @@ def _search(argv: Sequence[str]) -> int:
         explaining.show(config)
         return 0
     check_required()
-    if config.threads is not None:
-        torch.set_num_threads(config.threads)
+    torch.set_num_threads(config.threads)
     batch = data.load(
         config.dataset,
         batch_size=config.batch_size,
         seed=config.seed,
-        image_size=config.image_size or _space(config).default_image_size,
+        image_size=config.image_size or space_of(config).default_image_size,
         augment=config.augment,
         data_root=config.data_root,
         download=config.download,
     )
-    space = limited(_space(config, num_classes=batch.num_classes), config, image_size=batch.images.shape[-1])
+    space = limited(space_of(config, num_classes=batch.num_classes), config, image_size=batch.images.shape[-1])
     strategy = strategies.create(config.strategy, space, **_options(config, strategies.get(config.strategy).options))
     # Only now, so that nothing is left behind where any of the above refuses its input.
     folder = folder or folders.new_folder(config)
@@ -69,11 +73,12 @@ def _search(argv: Sequence[str]) -> int:
     with Study(folder, config, environment(batch), resume=config.resume) as study:
         for note in study.notes:
             messages.print(f"note: {note}; further scores may differ in their last digits", markup=False)
-        return _run(study, space, strategy, InProcessEvaluator(space, batch, config), messages)
+        return _run(study, space, strategy, batch, messages)
 
 
-def _run(study: Study, space: Space[Any], strategy: Strategy[Any], evaluator: Evaluator[Any], messages: Console) -> int:
+def _run(study: Study, space: Space[Any], strategy: Strategy[Any], batch: Batch, messages: Console) -> int:
     config = study.config
+    evaluator = InProcessEvaluator(space, batch, config)
     if study.resumed == config.budget:
         messages.print(f"{study.folder} is complete with {config.budget} trials: nothing left to do", markup=False)
     elif study.resumed:
@@ -85,19 +90,21 @@ def _run(study: Study, space: Space[Any], strategy: Strategy[Any], evaluator: Ev
         best = next(iter(study.journal.best(1)), None)
         progress = Progress(messages, budget=config.budget, done=study.resumed, best=best, objective=config.proxies[0])
         try:
-            with progress:
+            with progress, _pool(config, space, batch, evaluator) as pool:
                 driver.run(
                     study.journal,
                     space,
                     strategy,
                     evaluator,
+                    pool,
                     budget=config.budget,
+                    group=config.group,
                     progress=progress,
                     interruption=interruption,
                     timings=timings,
                 )
         except KeyboardInterrupt:
-            pass  # Asked for twice: the running trial is dropped, all finished ones are in the journal.
+            pass  # Asked for twice: the running trials are dropped, all finished ones are in the journal.
         written = study.export()
     summary.show(study, written, timings, as_json=config.json)
     if study.journal.count() < config.budget:
@@ -112,6 +119,22 @@ def _run(study: Study, space: Space[Any], strategy: Strategy[Any], evaluator: Ev
             f"{study.journal.commonest_reason()}"
         )
     return 0
+
+
+def _pool(
+    config: SearchConfig, space: Space[Any], batch: Batch, evaluator: Evaluator[Any]
+) -> AbstractContextManager[Pool[Any]]:
+    workers = worker_count(config.workers, config.threads, config.group)
+    if workers == 1 and config.timeout is None:
+        return nullcontext(InProcess(evaluator))
+    return WorkerPool(
+        space,
+        evaluator_maker(config, batch),
+        workers=workers,
+        threads=config.threads,
+        timeout=config.timeout,
+        proxies=config.proxies,
+    )
 
 
 def configuration(argv: Sequence[str]) -> tuple[SearchConfig, Path | None]:
@@ -159,14 +182,3 @@ def _parser() -> cli.Parser:
 def _options(config: SearchConfig, names: Sequence[str]) -> dict[str, Any]:
     """The search options among those that a space or strategy takes."""
     return {name: getattr(config, name) for name in (*names, "seed") if name in OPTIONS}
-
-
-def _space(config: SearchConfig, **facts: int) -> Space[Any]:
-    """The space of the run; of `facts` it gets those that it takes."""
-    given = {name: getattr(config, name) for name in configs.NETWORK_OPTIONS}
-    given = {name: value for name, value in given.items() if value != getattr(configs.DEFAULTS, name)}
-    # Images have a size even where the space does not ask for it; anything else that it does not take is refused.
-    if config.image_size is not None:
-        facts["image_size"] = config.image_size
-    taken = spaces.entry(config.space).options
-    return spaces.get(config.space, **given, **{name: value for name, value in facts.items() if name in taken})

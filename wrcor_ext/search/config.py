@@ -13,7 +13,7 @@ from wrcor_ext import data, spaces, strategies
 from wrcor_ext import options as kinds
 from wrcor_ext.errors import InputError
 from wrcor_ext.options import Kind, checked, option, options_of
-from wrcor_ext.scoring_options import ScoringOptions
+from wrcor_ext.scoring_options import MAX_THREADS, ScoringOptions
 
 # What shapes the network rather than the search; a space that does not take one refuses it.
 NETWORK_OPTIONS = ("stem_width", "cells_per_stage", "batch_norm", "stacks", "cells_per_stack", "resolution")
@@ -70,7 +70,26 @@ class SearchConfig(ScoringOptions):
     )
     population_size: int = option(64, "evolution: candidates alive at once", kinds.whole(1, 10**6))
     tournament_size: int = option(10, "evolution: draws per tournament, whose best is mutated", kinds.whole(1, 10**6))
+    group: int = option(
+        8,
+        "candidates asked for at a time; a strategy learns from them together, workers share them",
+        kinds.whole(1, 10**4),
+    )
     budget: int = option(128, "number of trials, those of the resumed run included", kinds.whole(1), role="adjustable")
+    workers: int | None = option(
+        None,
+        "processes that evaluate candidates side by side; the results do not depend on it",
+        kinds.optional(kinds.whole(1, MAX_THREADS), "one per core, or per --threads of them"),
+        role="adjustable",
+    )
+    # One: the last digits of a score depend on their number, and a core is better used by a worker of its own.
+    threads: int = option(1, "CPU threads of each worker", kinds.whole(1, MAX_THREADS), role="adjustable")
+    timeout: float | None = option(
+        None,
+        "longest time for a candidate, tried twice",
+        kinds.optional(kinds.positive("seconds"), "no limit"),
+        role="adjustable",
+    )
     out: str | None = option(
         None,
         "run folder",

@@ -1,20 +1,49 @@
-"""The search loop: ask, evaluate, tell, write down."""
+"""The search loop: ask for a group of candidates, evaluate them, write them down, tell the group."""
 
 from __future__ import annotations
 
-from collections.abc import Hashable
-from typing import TypeVar
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from typing import Generic, Protocol, TypeVar
 
+from wrcor_ext.errors import InputError
 from wrcor_ext.search.evaluator import Evaluator
 from wrcor_ext.search.interruption import Interruption
 from wrcor_ext.search.journal import Journal
 from wrcor_ext.search.progress import Progress
 from wrcor_ext.search.timings import EVALUATE, Timings
-from wrcor_ext.search.trial import Trial
-from wrcor_ext.spaces import Space
+from wrcor_ext.search.trial import Evaluation, Trial
+from wrcor_ext.spaces import Cost, Space
 from wrcor_ext.strategies import Strategy
 
 A = TypeVar("A", bound=Hashable)
+A_contra = TypeVar("A_contra", contravariant=True)
+
+
+class Pool(Protocol[A_contra]):
+    """Whoever evaluates a group of architectures, in whatever order it finishes them."""
+
+    def results(
+        self, archs: Sequence[A_contra], stop: Callable[[], bool]
+    ) -> Iterator[tuple[int, Cost | None, Evaluation]]:
+        """Index, cost and evaluation of each architecture as it is finished; none is begun once `stop()` is true."""
+
+
+class InProcess(Generic[A]):
+    """Evaluates one after the other, here.
+
+    Args:
+        evaluator: does the work.
+    """
+
+    def __init__(self, evaluator: Evaluator[A]) -> None:
+        self._evaluator = evaluator
+
+    def results(self, archs: Sequence[A], stop: Callable[[], bool]) -> Iterator[tuple[int, Cost | None, Evaluation]]:
+        """Index, cost and evaluation of each architecture, in order."""
+        for index, arch in enumerate(archs):
+            if stop():
+                return
+            yield index, self._evaluator.cost(arch), self._evaluator.evaluate(arch)
 
 
 def run(
@@ -22,51 +51,107 @@ def run(
     space: Space[A],
     strategy: Strategy[A],
     evaluator: Evaluator[A],
+    pool: Pool[A],
     *,
     budget: int,
+    group: int,
     progress: Progress,
     interruption: Interruption,
     timings: Timings,
 ) -> None:
-    """Goes on from the journal's last trial until it holds `budget` of them or an interruption is requested.
+    """Goes on from the journal's last checkpoint until it holds `budget` trials or an interruption is requested.
 
-    Each trial is committed together with the strategy's state after it. Stopped at any moment and called again with
-    a fresh strategy of the same options, it ends with the same journal. An architecture that is isomorphic to an
-    earlier one of the run is not evaluated: it takes over the earlier one's scores, and the strategy is told them.
+    Candidates are asked for and told in groups of `group`, in the order of their numbers, whoever evaluates them and in
+    whatever order: the trials and the final result do not depend on that. Stopped at any moment and called again with a
+    fresh strategy of the same options, it ends with the same journal. An architecture that is isomorphic to an earlier
+    one of the run is not evaluated: it takes over the earlier one's scores, and the strategy is told them.
 
     Args:
         journal: of the run.
         space: that the architectures belong to.
         strategy: fresh; its state is restored from the journal.
-        evaluator: answers for architectures not seen before.
-        budget: number of trials.
+        evaluator: counts the cost of architectures that are not evaluated.
+        pool: answers for architectures not seen before.
+        budget: number of trials. A strategy that has nothing more to propose ends the run earlier.
+        group: candidates asked for at a time.
         progress: is shown each trial.
         interruption: is looked at before each trial.
         timings: is told where the time goes.
 
     Raises:
-        KeyboardInterrupt: the running trial is lost then, the finished ones are kept.
+        KeyboardInterrupt: the running trials are lost then, the finished ones are kept.
         WrcorError: if the disk refuses, likewise.
     """
-    state = journal.strategy_state()
+    told, state = journal.told()
     if state is not None:
         strategy.restore(state)
-    for number in range(journal.count(), budget):
-        if interruption.requested:
-            break
+    while told < budget and not interruption.requested:
         with timings.phase("ask"):
-            (arch,) = strategy.ask(1)
-            architecture, key = space.format(arch), space.key(arch)
-            earlier = journal.scored(key)
-        with timings.phase(EVALUATE):
-            if earlier is None:
-                trial = Trial(number, architecture, key, evaluator.cost(arch), evaluator.evaluate(arch))
-            else:
-                same = earlier.architecture == architecture
-                trial = earlier.repeated(number, architecture, earlier.cost if same else evaluator.cost(arch))
+            archs = strategy.ask(group)
+        if not archs:
+            return
+        # The rest of a group that is cut off by the budget is asked for again, should the budget grow.
+        members = _Group(journal, space, told, archs[: budget - told], timings)
+        for trial in members.evaluated(evaluator, pool, interruption):
+            with timings.phase("display"):
+                progress.show(trial)
+        if len(members.finished) < len(archs):
+            return
         with timings.phase("tell"):
-            strategy.tell([(arch, trial.objective)])
+            strategy.tell([(arch, members.finished[told + i].objective) for i, arch in enumerate(archs)])
+        told += len(archs)
         with timings.phase("journal"):
-            journal.append(trial, strategy.state())
-        with timings.phase("display"):
-            progress.show(trial)
+            journal.checkpoint(told, strategy.state())
+
+
+class _Group(Generic[A]):
+    """The candidates that were asked for together, of which the journal may hold some already."""
+
+    def __init__(self, journal: Journal, space: Space[A], first: int, archs: Sequence[A], timings: Timings) -> None:
+        self._journal = journal
+        self._timings = timings
+        self._archs = dict(enumerate(archs, start=first))
+        self._texts = {number: space.format(arch) for number, arch in self._archs.items()}
+        self._keys = {number: space.key(arch) for number, arch in self._archs.items()}
+        self.finished = {n: trial for n, trial in journal.since(first).items() if n in self._archs}
+        for number, trial in self.finished.items():
+            if trial.architecture != self._texts[number]:
+                raise InputError(
+                    f"{journal.path} holds {trial.architecture} as trial {number}, where this strategy proposes "
+                    f"{self._texts[number]}: it is not a journal of this run"
+                )
+
+    def evaluated(self, evaluator: Evaluator[A], pool: Pool[A], interruption: Interruption) -> Iterator[Trial]:
+        """Finishes what is not finished yet; each trial is committed before it is handed out."""
+        firsts: dict[str, int] = {}
+        for number, key in self._keys.items():
+            firsts.setdefault(key, number)
+        with self._timings.phase("ask"):
+            earlier = {key: self._journal.scored(key, before=min(self._archs)) for key in firsts}
+        new = [
+            n for n, key in self._keys.items() if earlier[key] is None and firsts[key] == n and n not in self.finished
+        ]
+        with_results = pool.results([self._archs[n] for n in new], lambda: interruption.requested)
+        while True:
+            with self._timings.phase(EVALUATE):
+                found = next(with_results, None)
+            if found is None:
+                break
+            index, cost, evaluation = found
+            number = new[index]
+            yield self._commit(Trial(number, self._texts[number], self._keys[number], cost, evaluation))
+        for number, key in self._keys.items():
+            source = earlier[key] or self.finished.get(firsts[key])
+            # Without a source its first of kind was not evaluated: the search is being stopped.
+            if number in self.finished or source is None:
+                continue
+            with self._timings.phase(EVALUATE):
+                same = source.architecture == self._texts[number]
+                cost = source.cost if same else evaluator.cost(self._archs[number])
+            yield self._commit(source.repeated(number, self._texts[number], cost))
+
+    def _commit(self, trial: Trial) -> Trial:
+        with self._timings.phase("journal"):
+            self._journal.append(trial)
+        self.finished[trial.trial] = trial
+        return trial

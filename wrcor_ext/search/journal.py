@@ -1,9 +1,12 @@
-"""The journal of a run: an SQLite file with one committed row per trial and the strategy's state after the last one.
+"""The journal of a run: an SQLite file with one committed row per trial and the strategy's state as of a checkpoint.
+
+Trials are asked for, and told, in groups. Each is committed when it is finished, in whatever order workers finish them;
+the strategy's state is committed when a group has been told. A run that stops within a group is resumed by asking for
+the same group again, of which the journal holds a part.
 
 WAL mode with `synchronous=NORMAL`: a killed process loses nothing that was committed; a power failure may lose the
-last few trials, but never the consistency of the file. Since the strategy's state is committed together with its
-trial, resuming then computes those trials again, with the same result. `FULL` would pay a disk flush per trial for
-nothing more.
+last few trials, but never the consistency of the file. Resuming then computes those trials again, with the same result.
+`FULL` would pay a disk flush per trial for nothing more.
 """
 
 from __future__ import annotations
@@ -23,7 +26,7 @@ from wrcor_ext.search.trial import Evaluation, Trial
 from wrcor_ext.spaces import Cost
 
 APPLICATION_ID = 0x5743524F  # "WCRO": tells a search journal from any other SQLite file
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 _SCHEMA = (
     "CREATE TABLE record (name TEXT PRIMARY KEY, value TEXT NOT NULL)",
@@ -34,7 +37,7 @@ _SCHEMA = (
     )""",
     # Only trials that were scored themselves: what a duplicate looks for.
     "CREATE UNIQUE INDEX scored ON trials (key) WHERE duplicate_of IS NULL",
-    "CREATE TABLE checkpoint (id INTEGER PRIMARY KEY CHECK (id = 0), strategy TEXT NOT NULL)",
+    "CREATE TABLE checkpoint (id INTEGER PRIMARY KEY CHECK (id = 0), told INTEGER NOT NULL, strategy TEXT NOT NULL)",
 )
 _COLUMNS = "trial, architecture, key, status, reason, scores, flops, params, duplicate_of, seconds"
 _DECIDED = "trial, architecture, key, status, reason, scores, flops, params, duplicate_of"  # all but the timing
@@ -98,8 +101,8 @@ class Journal:
         with self._transaction():
             self._db.execute("UPDATE record SET value = ? WHERE name = ?", (json.dumps(value), name))
 
-    def append(self, trial: Trial, strategy_state: Mapping[str, Any]) -> None:
-        """Commits a trial together with the strategy's state after it."""
+    def append(self, trial: Trial) -> None:
+        """Commits a trial."""
         evaluation = trial.evaluation
         row = (
             trial.trial, trial.architecture, trial.key, evaluation.status, evaluation.reason, trial.objective,
@@ -107,7 +110,11 @@ class Journal:
         )  # fmt: skip
         with self._transaction():
             self._db.execute("INSERT INTO trials VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
-            self._db.execute("INSERT OR REPLACE INTO checkpoint VALUES (0, ?)", (json.dumps(strategy_state),))
+
+    def checkpoint(self, told: int, strategy_state: Mapping[str, Any]) -> None:
+        """Commits the strategy's state after it has been told the first `told` trials."""
+        with self._transaction():
+            self._db.execute("INSERT OR REPLACE INTO checkpoint VALUES (0, ?, ?)", (told, json.dumps(strategy_state)))
 
     def count(self) -> int:
         """How many trials are finished."""
@@ -115,15 +122,19 @@ class Journal:
             (count,) = self._db.execute("SELECT count(*) FROM trials").fetchone()
         return int(count)
 
-    def strategy_state(self) -> dict[str, Any] | None:
-        """The strategy's state after the last trial; None before the first one."""
+    def told(self) -> tuple[int, dict[str, Any] | None]:
+        """How many trials the strategy has been told, and its state after them; (0, None) before the first group."""
         with storage_errors(self.path):
-            row = self._db.execute("SELECT strategy FROM checkpoint").fetchone()
-        return None if row is None else json.loads(row[0])
+            row = self._db.execute("SELECT told, strategy FROM checkpoint").fetchone()
+        return (0, None) if row is None else (row[0], json.loads(row[1]))
 
-    def scored(self, key: str) -> Trial | None:
-        """The trial that scored an architecture of this canonical key, if any did."""
-        return next(self._select("WHERE key = ? AND duplicate_of IS NULL", (key,)), None)
+    def scored(self, key: str, before: int) -> Trial | None:
+        """The trial under number `before` that scored an architecture of this canonical key, if any did."""
+        return next(self._select("WHERE key = ? AND duplicate_of IS NULL AND trial < ?", (key, before)), None)
+
+    def since(self, number: int) -> dict[int, Trial]:
+        """The finished trials from `number` on, by number."""
+        return {trial.trial: trial for trial in self._select("WHERE trial >= ?", (number,))}
 
     def trials(self) -> Iterator[Trial]:
         """All trials in order."""
@@ -155,7 +166,7 @@ class Journal:
         with storage_errors(self.path):
             for row in self._db.execute(f"SELECT {_DECIDED} FROM trials ORDER BY trial"):
                 digest.update(json.dumps(row).encode())
-        digest.update(json.dumps(self.strategy_state(), sort_keys=True).encode())
+        digest.update(json.dumps(self.told(), sort_keys=True).encode())
         return digest.hexdigest()
 
     def close(self) -> None:

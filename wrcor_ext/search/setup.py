@@ -1,0 +1,54 @@
+"""What a configuration stands for: the space, and an evaluator that worker processes can make for themselves."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from wrcor_ext import spaces
+from wrcor_ext.data import Batch
+from wrcor_ext.search import config as configs
+from wrcor_ext.search.config import SearchConfig
+from wrcor_ext.search.evaluator import Evaluator, InProcessEvaluator
+from wrcor_ext.search.workers import MakeEvaluator
+from wrcor_ext.spaces import Space
+
+
+def space_of(config: SearchConfig, **facts: int) -> Space[Any]:
+    """The space of a run, without its limits; of `facts` it gets those that it takes.
+
+    Raises:
+        InputError: for an option that the space does not take, or a value that it refuses.
+    """
+    given = {name: getattr(config, name) for name in configs.NETWORK_OPTIONS}
+    given = {name: value for name, value in given.items() if value != getattr(configs.DEFAULTS, name)}
+    # Images have a size even where the space does not ask for it; anything else that it does not take is refused.
+    if config.image_size is not None:
+        facts["image_size"] = config.image_size
+    taken = spaces.entry(config.space).options
+    return spaces.get(config.space, **given, **{name: value for name, value in facts.items() if name in taken})
+
+
+def evaluator_maker(config: SearchConfig, batch: Batch) -> MakeEvaluator:
+    """Something picklable that makes the space and the evaluator of a run in another process."""
+    # As arrays: torch would send file descriptors, which live no longer than the process that sends them.
+    return partial(
+        _make, config, batch.images.numpy(), batch.labels.numpy(), batch.num_classes, batch.spec, batch.sha256
+    )
+
+
+def _make(
+    config: SearchConfig,
+    images: npt.NDArray[np.float32],
+    labels: npt.NDArray[np.int64],
+    num_classes: int,
+    spec: str,
+    sha256: str,
+) -> tuple[Space[Any], Evaluator[Any]]:
+    space = space_of(config, num_classes=num_classes)
+    batch = Batch(torch.from_numpy(images), torch.from_numpy(labels), num_classes, spec, sha256)
+    return space, InProcessEvaluator(space, batch, config)
