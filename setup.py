@@ -34,6 +34,8 @@ ROOT = Path(__file__).resolve().parent
 # What `cmake --install` writes below its prefix.
 LIBRARY = Path("wrcor_ext", "_C.so")
 CUDA_LIBRARY = Path("wrcor_ext", "_C_cuda.so")
+# Where the sources of the CUDA kernels go, for CuPy.
+KERNELS = Path("wrcor_ext", "kernels")
 EXTENSION = Path("wrcor_ext", f"_spaces{sysconfig.get_config_var('EXT_SUFFIX')}")
 OLDEST_TORCH = (2, 10)
 
@@ -183,12 +185,30 @@ class BuildNative(build_ext):
 
 
 class BuildPython(build_py):
-    """Starts from an empty folder: files of an earlier build would end up in the wheel."""
+    """Starts from an empty folder, where files of an earlier build would end up in the wheel; adds the CUDA kernels.
+
+    CuPy compiles their sources on the user's machine. In a source tree and in an editable installation they are read
+    where they are.
+    """
+
+    def kernels(self) -> list[tuple[Path, Path]]:
+        """(source, its copy in the wheel) of every file."""
+        target = Path(self.build_lib, KERNELS)
+        return [(path, target / path.name) for path in sorted((ROOT / "csrc" / "kernels").glob("*.cuh"))]
 
     def run(self) -> None:
-        if not self.editable_mode:
-            shutil.rmtree(self.build_lib, ignore_errors=True)
+        if self.editable_mode:
+            super().run()
+            return
+        shutil.rmtree(self.build_lib, ignore_errors=True)
         super().run()
+        for source, target in self.kernels():
+            self.mkpath(str(target.parent))
+            self.copy_file(str(source), str(target))
+
+    def get_outputs(self, include_bytecode: bool = True) -> list[str]:
+        outputs = list(super().get_outputs(include_bytecode))
+        return outputs if self.editable_mode else [*outputs, *(str(target) for _, target in self.kernels())]
 
 
 class Wheel(bdist_wheel):

@@ -116,7 +116,7 @@ def render(info: Info, console: Console) -> None:
     for column in ("op", "device", "backend", "why"):
         answers.add_column(column)
     for answer in info.backends:
-        backend = Text(answer.backend, style="green" if answer.backend == "native" else "yellow")
+        backend = Text(answer.backend, style="yellow" if answer.backend == "torch" else "green")
         answers.add_row(answer.op, answer.device, backend, answer.reason)
     console.print()
     console.print(answers)

@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 
 import numpy as np
 import pytest
 import torch
-from helpers import emulator
+from helpers import cupy_emulated, emulator
 
 from wrcor_ext import ops
-from wrcor_ext.ops import native, reference
+from wrcor_ext.ops import cupy_backend, native, reference
 
 
-@pytest.fixture(params=["native", "torch", "emulated", "cuda", "cuda_torch"])
+@pytest.fixture(params=["native", "torch", "emulated", "cupy", "cuda", "cuda_cupy", "cuda_torch"])
 def answering(request) -> str:
-    """Who answers: compiled kernels and their pure-torch twins on either device, or the CUDA kernels run on the CPU."""
+    """Who answers: compiled kernels and their pure-torch twins on either device, or the CUDA kernels run on the CPU.
+
+    These are launched by their C++ host side ("emulated") or by that of the CuPy backend ("cupy").
+    """
     reasons = {
         "native": ops.native_reason() if ops.native_library() is None else None,
         "torch": None,
         "emulated": emulator.missing(),
+        "cupy": emulator.missing(),
         "cuda": no_gpu() or (None if native.cuda_loaded() else native.cuda_reason()),
+        "cuda_cupy": no_gpu() or (None if cupy_backend.find().ops is not None else cupy_backend.find().reason),
         "cuda_torch": no_gpu(),
     }
     reason = reasons[request.param]
@@ -29,14 +35,35 @@ def answering(request) -> str:
     return request.param
 
 
+# Coprime to the numbers of dtypes and shapes that tests combine: all of them have their turn.
+ONE_IN = 7
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Keeps one in seven instances of each test for "cupy": "emulated" has all of them, with the same kernels."""
+    seen: Counter[str] = Counter()
+    dropped = []
+    for item in items:
+        if "[cupy" in item.nodeid and item.callspec.params.get("answering") == "cupy":
+            test = item.nodeid.partition("[")[0]
+            if seen[test] % ONE_IN != 0:
+                dropped.append(item)
+            seen[test] += 1
+    config.hook.pytest_deselected(items=dropped)
+    items[:] = [item for item in items if item not in set(dropped)]
+
+
 def no_gpu() -> str | None:
     return None if torch.cuda.is_available() else "no GPU"
 
 
 @pytest.fixture
 def backend(answering):
-    """The module with the ops of `answering`."""
-    return {"torch": reference, "cuda_torch": reference, "emulated": emulator}.get(answering, ops)
+    """The ops of `answering`: a module, or an object with methods of these names."""
+    if answering == "cuda_cupy":
+        return cupy_backend.find().ops
+    modules = {"torch": reference, "cuda_torch": reference, "emulated": emulator, "cupy": cupy_emulated}
+    return modules.get(answering, ops)
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ from helpers.commands import run_ok
 
 pytestmark = pytest.mark.slow
 
+ROOT = Path(__file__).resolve().parents[2]
 OPS = {
     "response_correlation",
     "accumulate_correlation",
@@ -56,6 +57,9 @@ def test_wheel_holds_the_compiled_library_and_no_tests(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     assert {"wrcor_ext/_C.so", "wrcor_ext/py.typed", "wrcor_ext/info.py"} <= set(names)
     assert {name.split("/")[0] for name in names} == {"wrcor_ext", f"{'-'.join(wheel.name.split('-')[:2])}.dist-info"}
+    # The sources that CuPy compiles: all of them, and only once in the repository.
+    kernels = {path.name for path in (ROOT / "csrc" / "kernels").glob("*.cuh")}
+    assert {name for name in names if name.endswith(".cuh")} == {f"wrcor_ext/kernels/{kernel}" for kernel in kernels}
     # The search-space extension ties the wheel to this version of Python.
     assert f"wrcor_ext/_spaces{sysconfig.get_config_var('EXT_SUFFIX')}" in names
     assert wheel.name.split("-")[2:4] == [f"cp{sys.version_info.major}{sys.version_info.minor}"] * 2
@@ -113,6 +117,13 @@ def test_torch_without_cuda_says_why_no_cuda_kernel_answers(installed: Path, tmp
     assert (library["name"], library["loaded"], library["reason"]) == ("_C_cuda.so", False, reason)
     answers = {(entry["backend"], entry["reason"]) for entry in facts["backends"] if entry["device"] == "cuda"}
     assert answers == {("torch", reason)}
+
+
+def test_installed_wheel_brings_the_sources_that_cupy_compiles(installed: Path, tmp_path: Path) -> None:
+    code = "from wrcor_ext.ops.cupy_backend.compiler import kernel_folder; print(kernel_folder())"
+    folder = Path(run_ok(installed, "-I", "-c", code, cwd=tmp_path).strip())
+    assert folder.is_relative_to(installed.parents[1])
+    assert (folder / "slogdet.cuh").read_text() == (ROOT / "csrc" / "kernels" / "slogdet.cuh").read_text()
 
 
 def test_same_wheel_serves_the_development_torch(wheel: Path, installed_report: dict[str, Any], tmp_path: Path) -> None:

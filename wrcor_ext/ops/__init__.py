@@ -19,6 +19,7 @@ from wrcor_ext.ops.native import (
     LibraryReport,
     NativeLibrary,
     check_required,
+    cuda_backend,
     cuda_reason,
     libraries,
     native_library,
@@ -49,7 +50,7 @@ class OpBackend:
     Attributes:
         op: the op's name without namespace.
         device: "cpu" or "cuda".
-        backend: "native" (compiled) or "torch" (the reference).
+        backend: "native" (compiled), "cupy" (the CUDA kernels compiled at run time) or "torch" (the reference).
         reason: one sentence.
     """
 
@@ -155,13 +156,13 @@ def slogdet(k: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def backends() -> tuple[OpBackend, ...]:
-    """Who answers each op on each device, and why."""
+    """Who answers each op on each device, and why. Imports CuPy where it may be the one."""
     report = []
     for op in SCHEMAS:
         for device, key in (("cpu", "CPU"), ("cuda", "CUDA")):
-            compiled = torch._C._dispatch_has_kernel_for_dispatch_key(f"{NAMESPACE}::{op}", key)
-            reason = native_reason() if device == "cpu" else cuda_reason()
-            report.append(OpBackend(op, device, "native" if compiled else "torch", reason))
+            registered = torch._C._dispatch_has_kernel_for_dispatch_key(f"{NAMESPACE}::{op}", key)
+            kernels, reason = ("native", native_reason()) if device == "cpu" else (cuda_backend(), cuda_reason())
+            report.append(OpBackend(op, device, kernels if registered else "torch", reason))
     return tuple(report)
 
 

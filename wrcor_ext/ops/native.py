@@ -2,7 +2,8 @@
 
 `wrcor_ext/_C.so` and `wrcor_ext/_C_cuda.so` are plain shared libraries: C++ registers kernels for the schemas of
 `wrcor_ext.ops.registration`, and two C functions of the former, read with ctypes, name the instruction sets.
-`WRCOR_EXT_REQUIRE=native|cuda` makes a missing library an error; `WRCOR_EXT_ISA=baseline|avx2|avx512` overrides the
+Where the latter is not loaded, CuPy may compile the same kernels at run time (`wrcor_ext.ops.cupy_backend`).
+`WRCOR_EXT_REQUIRE=native|cuda` makes falling back to torch an error; `WRCOR_EXT_ISA=baseline|avx2|avx512` overrides the
 choice of instruction set (for tests and measurements).
 """
 
@@ -17,6 +18,7 @@ from pathlib import Path
 import torch
 
 from wrcor_ext.errors import BackendError, InputError
+from wrcor_ext.ops import cupy_backend
 
 CPU_LIBRARY = Path(__file__).resolve().parent.parent / "_C.so"
 CUDA_LIBRARY = CPU_LIBRARY.with_name("_C_cuda.so")
@@ -101,18 +103,39 @@ def cuda_loaded() -> bool:
     return _cuda.loaded
 
 
+def cuda_backend() -> str:
+    """Who answers for CUDA tensors: "native", "cupy" or "torch"; imports CuPy where it decides."""
+    if _cuda.loaded:
+        return "native"
+    return "cupy" if _cupy_decides() and cupy_backend.find().ops is not None else "torch"
+
+
 def cuda_reason() -> str:
-    """One sentence: why the native CUDA kernels answer, or why they do not."""
-    return _cuda.reason
+    """One sentence: why `cuda_backend()` answers for CUDA tensors; imports CuPy where it decides."""
+    if not _cupy_decides():
+        return _cuda.reason
+    return f"{_cuda.reason.removesuffix('.')}; {cupy_backend.find().reason}."
+
+
+def cupy_may_answer() -> bool:
+    """Whether CUDA tensors are CuPy's if it turns out to be usable; does not import it."""
+    return _cupy_decides() and cupy_backend.installed()
+
+
+def _cupy_decides() -> bool:
+    return not _cuda.loaded and torch.version.cuda is not None
 
 
 def check_required() -> None:
-    """Raises BackendError if `WRCOR_EXT_REQUIRE` asks for a library that is not loaded."""
+    """Raises BackendError if `WRCOR_EXT_REQUIRE` asks for kernels that are not there.
+
+    CuPy satisfies `cuda`: it runs the same kernels.
+    """
     required = os.environ.get(REQUIRE_VARIABLE, "")
     if required not in ("", "native", "cuda"):
         raise InputError(f"{REQUIRE_VARIABLE} must be 'native' or 'cuda', not {required!r}.")
-    if required == "cuda" and not _cuda.loaded:
-        raise BackendError(f"{REQUIRE_VARIABLE}=cuda, but {_cuda.reason}")
+    if required == "cuda" and cuda_backend() == "torch":
+        raise BackendError(f"{REQUIRE_VARIABLE}=cuda, but {cuda_reason()}")
     if required == "native" and _state.library is None:
         raise BackendError(f"{REQUIRE_VARIABLE}=native, but {_state.reason}")
 
@@ -124,7 +147,7 @@ def announce_fallback(device: str) -> None:
         raise BackendError(f"{REQUIRE_VARIABLE}={os.environ[REQUIRE_VARIABLE]}, but no native kernel serves this call.")
     if device not in _announced:
         _announced.add(device)
-        reason = _cuda.reason if device == "cuda" else _state.reason
+        reason = cuda_reason() if device == "cuda" else _state.reason
         warnings.warn(
             f"wrcor_ext uses its slower pure-torch kernels: {reason} "
             "`python -m wrcor_ext.info` shows which backend answers each op.",

@@ -1,7 +1,7 @@
 """The one place that defines the op schemas, their fakes and their pure-torch fall back.
 
 The fall back is registered as CompositeExplicitAutograd, the lowest rung: a kernel that a compiled library registers
-for a device takes over as soon as that library is loaded.
+for a device takes over as soon as that library is loaded. Where none is for CUDA, CuPy may be the rung between the two.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from wrcor_ext.ops import native, reference
+from wrcor_ext.ops import cupy_backend, native, reference
 from wrcor_ext.ops.checks import check_accumulator, check_group, check_response, check_square
 
 NAMESPACE = "wrcor_ext"
@@ -72,5 +72,23 @@ def _register() -> torch.library.Library:
     return library
 
 
+def _by_cupy(name: str, fall_back: Callable[..., Any]) -> Callable[..., Any]:
+    """Answers by CuPy if it can be used, which the first call finds out."""
+
+    @wraps(fall_back)
+    def answer(*args: Any) -> Any:
+        ops = cupy_backend.find().ops
+        return fall_back(*args) if ops is None else getattr(ops, name)(*args)
+
+    return answer
+
+
+def _register_cupy(library: torch.library.Library) -> None:
+    for name in SCHEMAS:
+        library.impl(name, _by_cupy(name, _announced(getattr(reference, name))), "CUDA")
+
+
 _library = _register()  # torch removes the registrations when this object dies
 native.load()
+if native.cupy_may_answer():
+    _register_cupy(_library)
