@@ -16,7 +16,7 @@ from helpers.fake_cupy import FakeCupy
 from wrcor_ext import ops
 from wrcor_ext.errors import BackendError
 from wrcor_ext.ops import cupy_backend, native, registration
-from wrcor_ext.ops.cupy_backend import kernel_ops
+from wrcor_ext.ops.cupy_backend import compiler, kernel_ops
 
 PACKAGE = Path(ops.__file__).parent.parent
 MISSING = "this build has no CUDA library (_C_cuda.so)"
@@ -37,6 +37,7 @@ def no_library(monkeypatch):
 def cupy(no_library, monkeypatch, tmp_path):
     """An installed CuPy."""
     fake = FakeCupy(tmp_path / "cuda")
+    monkeypatch.setattr(compiler, "find_spec", lambda name: None)
     monkeypatch.setattr(cupy_backend, "installed", lambda: True)
     monkeypatch.setattr(importlib, "import_module", {"cupy": fake}.__getitem__)
     return fake

@@ -69,6 +69,24 @@ def test_shared_memory_is_asked_for(cupy):
     assert SHARED_LIMIT == 99 * 1024
 
 
+def refuse(*arguments, **options):
+    raise torch.OutOfMemoryError("CUDA out of memory.")
+
+
+@pytest.mark.parametrize(
+    ("method", "what"),
+    [("new_empty", r"\d+ bytes for the workspace"), ("contiguous", "2400 bytes for a contiguous copy of a response")],
+)
+def test_a_device_without_memory_leaves_everything_as_it_was(cupy, monkeypatch, method, what):
+    ops = ops_of(cupy)
+    k, counts = torch.zeros(2, 2, dtype=torch.float64), torch.zeros(2, dtype=torch.int64)
+    monkeypatch.setattr(torch.Tensor, method, refuse)
+    for function in (ops.accumulate_correlation, ops.accumulate_hamming):
+        with pytest.raises(torch.OutOfMemoryError, match=f"cannot allocate {what} on cpu; nothing was .*CUDA out of"):
+            function(k, torch.ones(2, 600)[:, ::2], 1.0, counts)
+    assert cupy.launches == []
+
+
 def test_compiled_kernels_are_kept(cupy, tmp_path, monkeypatch):
     name = "wrcor::sign_count<8>"
     assert compiler.Compiler(cupy).load(name).name == name
@@ -110,7 +128,19 @@ def test_options_name_the_kernels_and_the_headers(cupy, tmp_path):
         assert compiler.cuda_folders(cupy) == (include, folder)
 
 
-def test_without_headers_there_is_no_compiler(cupy, tmp_path):
+def test_headers_of_the_wheels_for_cuda_12(cupy, tmp_path, monkeypatch):
+    cupy.toolkit = None
+    wheels = SimpleNamespace(submodule_search_locations=[str(tmp_path / "nvidia")])
+    monkeypatch.setattr(compiler, "find_spec", {"nvidia": wheels}.__getitem__)
+    include = tmp_path / "nvidia" / "cuda_runtime" / "include"
+    (include / "nv").mkdir(parents=True)
+    for header in ("cuda_fp16.h", "nv/target"):
+        (include / header).touch()
+    assert compiler.cuda_folders(cupy) == (include,)
+
+
+def test_without_headers_there_is_no_compiler(cupy, tmp_path, monkeypatch):
+    monkeypatch.setattr(compiler, "find_spec", lambda name: None)
     (tmp_path / "cuda" / "include" / "cuda_fp16.h").unlink()
     with pytest.raises(FileNotFoundError, match=r"there is no cuda_fp16\.h"):
         compiler.Compiler(cupy)

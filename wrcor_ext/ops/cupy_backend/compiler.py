@@ -11,6 +11,8 @@ import functools
 import hashlib
 import os
 import tempfile
+from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -47,20 +49,28 @@ def kernel_source(kernel: str) -> str:
 
 
 def cuda_folders(cupy: ModuleType) -> tuple[Path, ...]:
-    """Where CUDA's headers are: those of the toolkit that CuPy has found, or of the wheel `nvidia-cuda-runtime`.
+    """Where CUDA's headers are: in the toolkit, or the wheels, that CuPy takes NVRTC from.
 
     Raises:
-        FileNotFoundError: CuPy has found no headers.
+        FileNotFoundError: there are no headers.
     """
-    toolkit = cupy.cuda.get_cuda_path()
-    if toolkit is not None:
-        include = Path(toolkit) / "include"
+    for include in _include_folders(cupy):
         # cuda_fp16.h includes nv/target, which CUDA 13 keeps in a folder of its own. CuPy brings a copy.
         bundled = Path(str(cupy.__file__)).parent / "_core/include/cupy/_cccl/libcudacxx"
         for folder in (include, include / "cccl", bundled):
             if (include / "cuda_fp16.h").is_file() and (folder / "nv" / "target").is_file():
                 return tuple(dict.fromkeys((include, folder)))
     raise FileNotFoundError("there is no cuda_fp16.h (`pip install 'cupy-cuda13x[ctk]'` brings CUDA's headers)")
+
+
+def _include_folders(cupy: ModuleType) -> Iterator[Path]:
+    toolkit = cupy.cuda.get_cuda_path()  # a toolkit, or the folder of the wheels for CUDA 13
+    if toolkit is not None:
+        yield Path(toolkit) / "include"
+    # The wheels for CUDA 12 have a folder each.
+    wheels = find_spec("nvidia")
+    for place in (wheels.submodule_search_locations or ()) if wheels is not None else ():
+        yield Path(place) / "cuda_runtime" / "include"
 
 
 def options(cupy: ModuleType) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from wrcor_ext.ops.checks import check_accumulator, check_group, check_response, check_square
 from wrcor_ext.ops.cupy_backend import parameters, plan
+from wrcor_ext.ops.cupy_backend.memory import contiguous, workspace
 from wrcor_ext.ops.cupy_backend.parameters import POINTER, Response, Structure, view_response
 from wrcor_ext.ops.cupy_backend.plan import THREADS
 
@@ -80,7 +81,7 @@ class KernelOps:
         with self._launcher.on(x.device):
             view = view_response(x)
             how = plan.hamming_plan(x.dtype, view.rows, view.features)
-            memory = _workspace(x, how.bytes)
+            memory = workspace(x, how.bytes)
             bits = _pointer(memory.data_ptr())
             flags = _pointer(memory.data_ptr() + view.rows * how.words * 4)
             rows, features, stride = np.int64(view.rows), np.int64(view.features), np.int64(view.stride)
@@ -101,11 +102,11 @@ class KernelOps:
         check_square(k)
         n = k.shape[-1]
         with self._launcher.on(k.device):
-            matrices = k.detach().contiguous()
+            matrices = contiguous(k.detach(), "the matrices")
             sign, logabsdet = k.new_empty(k.shape[:-2]), k.new_empty(k.shape[:-2])
             batch = sign.numel()
             how = plan.slogdet_plan(batch, n, self._launcher.shared_limit(k.device))
-            memory = _workspace(k, how.bytes)
+            memory = workspace(k, how.bytes)
             for first in range(0, batch, max(how.batch, 1)):
                 count = min(how.batch, batch - first)
                 inputs = (_pointer(matrices.data_ptr() + first * n * n * 8), np.int32(n))
@@ -130,7 +131,7 @@ class KernelOps:
         views = [view_response(x) for x in xs]
         dtype, rows = xs[0].dtype, views[0].rows
         runs = plan.correlation_runs(dtype, rows, [view.features for view in views])
-        memory = _workspace(xs[0], max(run.workspace.bytes for run in runs))
+        memory = workspace(xs[0], max(run.workspace.bytes for run in runs))
         first = 0
         for run in runs:
             last = first + len(run.plans)
@@ -158,11 +159,6 @@ class KernelOps:
             plan.merge_kernel(dtype), plan.merge_blocks(views[0].rows), THREADS,
             (table, parameters.response_weights(weights), parameters.merge_view(partials, how), result),
         )  # fmt: skip
-
-
-def _workspace(like: Tensor, size: int) -> Tensor:
-    """`size` bytes on the device of `like`."""
-    return like.new_empty(size, dtype=torch.uint8)
 
 
 def _pointer(address: int) -> Argument:

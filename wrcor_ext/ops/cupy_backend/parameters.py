@@ -6,7 +6,6 @@ structure with those that the C++ compiler chooses.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from wrcor_ext.ops.cupy_backend.memory import contiguous
 from wrcor_ext.ops.cupy_backend.plan import (
     LOAD_BYTES,
     MAX_RESPONSES,
@@ -89,7 +89,7 @@ def view_response(x: Tensor) -> Response:
 
     Correlation and counting do not depend on the order of features, as long as all rows share it.
     """
-    dense = x.detach() if _sample_is_dense(x) else x.detach().contiguous()
+    dense = x.detach() if _sample_is_dense(x) else contiguous(x.detach(), "a response")
     return Response(dense, x.numel() // x.shape[0], dense.stride(0))
 
 
@@ -109,11 +109,12 @@ def response_table(responses: Sequence[Response], plans: Sequence[CorrelationPla
     table = np.zeros(1, RESPONSE_TABLE)
     table["count"], table["rows"] = len(responses), responses[0].rows
     chunks = 0
-    for r, (x, plan) in enumerate(zip(responses, plans, strict=True)):
+    entries = []
+    for x, plan in zip(responses, plans, strict=True):
         data = x.owner.data_ptr()
-        entry = (data, x.stride, x.features, chunks, plan.chunks, plan.slices_per_chunk, x.aligned)
-        table["responses"][0, r] = entry
+        entries.append((data, x.stride, x.features, chunks, plan.chunks, plan.slices_per_chunk, x.aligned))
         chunks += plan.chunks
+    table["responses"][0, : len(entries)] = np.array(entries, RESPONSE)
     return table
 
 
@@ -129,7 +130,7 @@ def merge_view(partials: Structure, plan: CorrelationPlan) -> Structure:
     """[1] MERGE_VIEW: the partial results and how panels and slices were cut."""
     view = np.zeros(1, MERGE_VIEW)
     view["partials"] = partials
-    view["plan"] = dataclasses.astuple(plan)
+    view["plan"] = tuple(vars(plan).values())
     return view
 
 
