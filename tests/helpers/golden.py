@@ -68,6 +68,7 @@ def inputs(case: dict[str, Any]) -> tuple[Tensor, Tensor]:
 # What float32 rounding does to each score by our name, relative, in the worst case of each space: the table of the
 # golden README. What it calls "of order 1" is 1 here; noise measures have a tenth of the error that it allows them.
 SPACES = ("nasbench201", "nasbench101", "mobilenetv2")
+_NOISE = (1e-4, 1e-4, 5e-3)
 ROUNDING = {
     "wrcor": (1e-7, 4e-6, 6e-5),
     "acor": (1e-9, 6e-8, 4e-7),
@@ -78,6 +79,17 @@ ROUNDING = {
     "act_grad_hamming": (5e-6, 1e-5, 4e-4),
     "jacob_cor": (1e-6, 2e-5, 1e-4),
     "snip": (2e-4, 3e-3, 1e-2),
+    "phi_score": _NOISE,
+    "phi_score_bn": _NOISE,
+    "phi_score_with_data": _NOISE,
+    "phi_score_with_data_bn": _NOISE,
+    "zen_score": _NOISE,
+    "zen_score_with_data": _NOISE,
+    "zen_score_cossim": _NOISE,
+    "zen_score_with_data_cossim": _NOISE,
+    "ssl_score": _NOISE,
+    "feature_distance": (1e-7, 1e-6, 5e-5),
+    "bundle_entropy": (1e-7, 1e-7, 1e-7),
 }
 
 # The published names of our scores, where they differ.

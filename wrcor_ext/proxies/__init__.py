@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from wrcor_ext.needs import ResponseSum
-from wrcor_ext.proxies import correlation, input_jacobian, pruning, sign_pattern
+from wrcor_ext.proxies import batch_structure, correlation, input_jacobian, perturbation, pruning, sign_pattern
 from wrcor_ext.proxies.registry import Proxy, ProxyValue, Summed, canonical_name, get, names, register
 
 __all__ = [
@@ -11,11 +11,13 @@ __all__ = [
     "ProxyValue",
     "ResponseSum",
     "Summed",
+    "batch_structure",
     "canonical_name",
     "correlation",
     "get",
     "input_jacobian",
     "names",
+    "perturbation",
     "pruning",
     "register",
     "sign_pattern",
