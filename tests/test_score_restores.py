@@ -12,6 +12,8 @@ from helpers.small_net import Net, batch
 from torch import Tensor, nn
 
 import wrcor_ext
+from wrcor_ext import proxies
+from wrcor_ext.needs import OwnPasses
 
 
 def state(model: nn.Module) -> dict[str, Any]:
@@ -66,6 +68,26 @@ def test_the_model_and_the_random_state_come_back(fails: bool, rule: Any, tail: 
         wrcor_ext.score(model, images, labels, rule=rule, tail=tail)
     assert same(before, state(model))
     assert all(a is b for a, b in zip(buffers, model.buffers(), strict=True))
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_passes_of_their_own_leave_no_trace_either(fails: bool) -> None:
+    torch.manual_seed(0)
+    model = Net()
+    model.eval()
+    model.cells[1].train()
+    model.head.weight.grad = torch.ones_like(model.head.weight)
+    if fails:
+        model.cells.append(Bomb())
+    images, labels = batch()
+    before, kept = state(model), images.clone()
+    for name in proxies.names():
+        if all(isinstance(need, OwnPasses) for need in proxies.get(name).needs):
+            result = wrcor_ext.score(model, images, labels, proxies=[name])[name]
+            assert (result.status == "failed") is fails, (name, result)
+            assert ("forward went wrong" in str(result.detail)) is fails, (name, result)
+            assert same(before, state(model)), name
+    assert torch.equal(images, kept)
 
 
 @pytest.mark.parametrize("rule", ["activations", "reference"])

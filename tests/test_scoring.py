@@ -292,15 +292,18 @@ def test_channels_last_and_slices_of_a_batch_score_alike(net: Net) -> None:
 def test_torchvision_networks(name: str) -> None:
     models = pytest.importorskip("torchvision.models", reason="torchvision is an optional extra")
     torch.manual_seed(0)
-    model = getattr(models, name)(num_classes=4)
-    size = 224 if name.startswith("vit") else 64
+    size = {"image_size": 64} if name.startswith("vit") else {}
+    model = getattr(models, name)(num_classes=4, **size)
     if name == "vit_b_16":
         nn.init.normal_(
             model.heads.head.weight
         )  # torchvision starts it at zero, and then no gradient reaches the blocks
-    images, labels = torch.randn(4, 3, size, size), torch.arange(4)
+    images, labels = torch.randn(4, 3, 64, 64), torch.arange(4) // 2
     scores = wrcor_ext.score(model, images, labels, proxies=proxies.names())
     for proxy, result in scores.items():
+        if name.startswith("vit") and result.status == "failed":
+            assert "pools no feature map" in str(result.detail["reason"]), (proxy, result)
+            continue
         assert result.status == "ok", (proxy, result)
         assert math.isfinite(result.value)
     assert scores["wrcor"].detail["ignored"] == 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from wrcor_ext.needs import ResponseSum
-from wrcor_ext.proxies import batch_structure, correlation, input_jacobian, perturbation, pruning, sign_pattern
+from wrcor_ext.proxies import correlation, input_jacobian, perturbation, pruning, separation, sign_pattern
 from wrcor_ext.proxies.registry import Proxy, ProxyValue, Summed, canonical_name, get, names, register
 
 __all__ = [
@@ -11,7 +11,6 @@ __all__ = [
     "ProxyValue",
     "ResponseSum",
     "Summed",
-    "batch_structure",
     "canonical_name",
     "correlation",
     "get",
@@ -20,5 +19,6 @@ __all__ = [
     "perturbation",
     "pruning",
     "register",
+    "separation",
     "sign_pattern",
 ]

@@ -1,4 +1,4 @@
-"""Structure of a batch inside the network: whether images of different classes stay apart."""
+"""Separation: whether images of different classes stay apart inside the network."""
 
 from __future__ import annotations
 
