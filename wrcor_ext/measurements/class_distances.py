@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import dataclass
 from types import TracebackType
 
@@ -35,15 +36,16 @@ class _Watch(Watch):
     def __init__(self) -> None:
         super().__init__()
         self._pooled = PooledMap()
+        self._attached = ExitStack()
 
     def __enter__(self) -> Watch:
-        self._pooled.__enter__()
+        self._attached.enter_context(self._pooled)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._pooled.__exit__(kind, error, traceback)
+        self._attached.close()
 
     def finish(self, subject: Subject, seen: Seen) -> tuple[Tensor, Tensor] | Skipped:
         try:

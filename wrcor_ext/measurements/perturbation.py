@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from wrcor_ext.errors import NotApplicableError
@@ -121,10 +122,10 @@ def _standardised(features: Tensor) -> Tensor:
     return F.batch_norm(features, None, None, training=True, eps=_VARIANCE_OFFSET)
 
 
-def _log_norm_scale(norms: list[nn.Module], like: Tensor) -> Tensor | None:
+def _log_norm_scale(norms: Sequence[_BatchNorm], like: Tensor) -> Tensor | None:
     total = torch.zeros((), dtype=torch.float64, device=like.device)
     for norm in norms:
-        if not isinstance(norm.running_var, Tensor):
+        if norm.running_var is None:
             return None
         total += (norm.running_var.double().mean().sqrt() + _LOG_OFFSET).log().to(like.device)
     return total
