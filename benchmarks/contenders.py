@@ -1,9 +1,9 @@
 """Who can do the work of each op, and how each result is read for the reference check.
 
 The first contender is whatever `wrcor_ext.ops` answers with on the device, under the name that `ops.backends()` gives
-it ("native", "cupy" or "torch"). Then come the pure-torch twin, what one would write with `torch.corrcoef` or
-`torch.linalg`, the same compiled by `torch.compile`, and numpy on the host: on a GPU with the copy to the host, which
-is part of that way of doing it.
+it ("native", "cupy" or "torch"). Then come, where they are not the first, the same kernels launched by CuPy and the
+pure-torch twin; what one would write with `torch.corrcoef` or `torch.linalg`; the same compiled by `torch.compile`;
+and numpy on the host: on a GPU with the copy to the host, which is part of that way of doing it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from driver import Contender
 from torch import Tensor
 
 from wrcor_ext import ops
-from wrcor_ext.ops import reference
+from wrcor_ext.ops import cupy_backend, reference
 
 Contenders = dict[str, Contender]
 
@@ -99,9 +99,12 @@ def _accumulate(
 def _library(
     op: str, device: torch.device, bind: Callable[[Callable[..., object]], Callable[[], object]]
 ) -> dict[str, Callable[[], object]]:
-    """The op as the package answers it, and its pure-torch twin where that is not the same."""
+    """The op as the package answers it, and by CuPy (on a GPU) and its pure-torch twin where these are not the same."""
     answering = next(b.backend for b in ops.backends() if (b.op, b.device) == (op, device.type))
     runs = {answering: bind(getattr(ops, op))}
+    kernels = cupy_backend.find().ops if device.type == "cuda" else None
+    if kernels is not None:
+        runs.setdefault("cupy", bind(getattr(kernels, op)))
     runs.setdefault("torch", bind(getattr(reference, op)))
     return runs
 

@@ -28,7 +28,7 @@ from wrcor_ext.reporting import numbers
 # The package's own kernels stand out; the others share a quiet palette that colour-blind people can tell apart.
 _COLOURS = {
     "native": "#0b6e99",
-    "cupy": "#0b6e99",
+    "cupy": "#3c9fc7",
     "torch": "#8a94a3",
     "torch.compile": "#c46a1b",
     "numpy": "#4b8b3b",

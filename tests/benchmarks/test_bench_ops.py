@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from types import SimpleNamespace
 
 import bench_ops
 import contenders
@@ -13,6 +14,7 @@ import torch
 from bench_ops import Work
 
 from wrcor_ext import ops
+from wrcor_ext.ops import cupy_backend
 
 WORK = [
     Work("response_correlation", "", (5, 40)),
@@ -68,6 +70,17 @@ def test_compiled_contender_makes_every_call(monkeypatch):
     k.zero_()
     compiled()
     np.testing.assert_allclose(k, sum(np.abs(np.corrcoef(x.double())) for x in xs), atol=1e-6)
+
+
+def test_on_a_gpu_cupy_competes_where_it_can(monkeypatch):
+    kernels = SimpleNamespace(slogdet="of CuPy")
+    monkeypatch.setattr(cupy_backend, "find", lambda: SimpleNamespace(ops=kernels))
+    runs = contenders._library("slogdet", torch.device("cuda"), lambda op: op)
+    assert runs["cupy"] == "of CuPy"
+    assert list(runs)[-1] == "torch"
+    assert "cupy" not in contenders._library("slogdet", torch.device("cpu"), lambda op: op)
+    monkeypatch.setattr(cupy_backend, "find", lambda: SimpleNamespace(ops=None))
+    assert "cupy" not in contenders._library("slogdet", torch.device("cuda"), lambda op: op)
 
 
 def test_without_a_compiler_torch_compile_is_left_out(monkeypatch, capsys):
