@@ -202,6 +202,20 @@ def test_the_bytes_that_are_missing_are_named():
         emulator.slogdet(draw(200, 200, dtype=torch.float64))
 
 
+@pytest.mark.skipif(ops.native_library() is None, reason=ops.native_reason())
+def test_a_copy_that_does_not_fit_leaves_everything_as_it_was():
+    # Features that repeat one value in memory are copied: 256 TB of them.
+    huge = draw(2, 1).expand(2, 2**45)
+    k, counts, used = matrices(2, 2, fill=2.0), integers(3, 4), integers(7, 7)
+    said = r"^cannot allocate 281474976710656 bytes for a contiguous copy of a response on cpu; nothing was written\. "
+    with pytest.raises(MemoryError, match=said):
+        ops.accumulate_correlation(k, huge, 1.0, counts)
+    with pytest.raises(MemoryError, match=said):
+        ops.accumulate_correlation_group(k[None], [draw(2, 9), huge], [1.0, 1.0], used)
+    assert (k == 2.0).all()
+    assert (counts.tolist(), used.tolist()) == ([3, 4], [7, 7])
+
+
 @pytest.mark.parametrize(
     ("device", "kind"), [("cuda:1", torch.OutOfMemoryError), ("cpu", MemoryError)], ids=["gpu", "cpu"]
 )
