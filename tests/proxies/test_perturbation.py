@@ -135,6 +135,14 @@ def test_a_model_without_global_pooling_is_told_so(name: str) -> None:
     assert result.detail == {"reason": "Sequential pools no feature map [N, C, H, W] to one number per channel"}
 
 
+def test_whole_numbers_cannot_be_perturbed() -> None:
+    model = nn.Sequential(nn.Embedding(5, 4), nn.ReLU(), nn.Flatten(), nn.Linear(12, 2))
+    tokens = torch.arange(24).view(8, 3) % 5
+    result = wrcor_ext.score(model, tokens, proxies=["zen_score"])["zen_score"]
+    assert result.status == "failed"
+    assert "images of torch.int64 cannot be perturbed" in str(result.detail["reason"])
+
+
 def test_a_network_that_overflows_is_degenerate() -> None:
     model = Net()
     with torch.no_grad():

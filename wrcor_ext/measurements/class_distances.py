@@ -53,9 +53,21 @@ class _Watch(Watch):
             features = found(subject.model, self._pooled).flatten(1).double()
         except NotApplicableError as error:
             return Skipped(str(error))
-        classes = [features[labels == label] for label in labels.unique()]
-        means = torch.stack([members.mean(0) for members in classes])
-        return _mean_distance(means), torch.stack([_mean_distance(members) for members in classes]).mean()
+        return _distances(features, labels)
+
+
+def _distances(features: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """Both means without a look at which classes there are: that would make the host wait for a GPU.
+
+    Every image stands for its class with the weight 1 / (size of the class), so that each class counts once.
+    """
+    same = (labels[:, None] == labels).double()
+    weights = 1 / same.sum(1)
+    classes = weights.sum()
+    means = weights[:, None] * same @ features
+    between = weights @ _pairwise(means) @ weights / classes**2
+    within = weights**2 @ (same * _pairwise(features)).sum(1) / classes
+    return between, within
 
 
 def class_labels(subject: Subject) -> Tensor:
@@ -73,6 +85,6 @@ def class_labels(subject: Subject) -> Tensor:
     return labels
 
 
-def _mean_distance(points: Tensor) -> Tensor:
+def _pairwise(points: Tensor) -> Tensor:
     # Not by way of a matrix product, which is coarse for near points.
-    return torch.cdist(points, points, compute_mode="donot_use_mm_for_euclid_dist").mean()
+    return torch.cdist(points, points, compute_mode="donot_use_mm_for_euclid_dist")
