@@ -36,11 +36,11 @@ def answering(request) -> str:
 
 
 # Coprime to the numbers of dtypes and shapes that tests combine: all of them have their turn.
-ONE_IN = 7
+ONE_IN = 11
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Keeps one in seven instances of each test for "cupy": "emulated" has all of them, with the same kernels."""
+    """Keeps one in eleven instances of each test for "cupy": "emulated" has all of them, with the same kernels."""
     seen: Counter[str] = Counter()
     dropped = []
     for item in items:

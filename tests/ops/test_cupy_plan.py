@@ -91,7 +91,7 @@ def test_determinants_are_cut_alike(limit):
 
 
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
-@pytest.mark.parametrize(("rows", "features"), [(3, 33), (17, 2000), (40, 1000), (70, 300)])
+@pytest.mark.parametrize(("rows", "features"), [(3, 33), (40, 1000), (130, 200)])
 def test_same_bits_as_the_other_host_side(dtype, rows, features):
     x = torch.randn(rows, features, generator=torch.Generator().manual_seed(0)).to(dtype)[:, 1:]
     results = []
