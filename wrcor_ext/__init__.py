@@ -14,6 +14,7 @@ from wrcor_ext.errors import BackendError, InputError, OutOfMemoryError, WrcorEr
 if TYPE_CHECKING:
     from wrcor_ext.results import ProxyResult, Scores
     from wrcor_ext.scoring import score, score_many
+    from wrcor_ext.votes import vote
 
 __version__ = "0.1.0"
 
@@ -27,6 +28,7 @@ __all__ = [
     "__version__",
     "score",
     "score_many",
+    "vote",
 ]
 
 # These bring torch: imported when first used, so that commands can answer `--help` and Ctrl-C before it is there.
@@ -35,6 +37,7 @@ _LATER = {
     "Scores": "wrcor_ext.results",
     "score": "wrcor_ext.scoring",
     "score_many": "wrcor_ext.scoring",
+    "vote": "wrcor_ext.votes",
 }
 
 

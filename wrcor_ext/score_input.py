@@ -15,6 +15,7 @@ from wrcor_ext import proxies as registry
 from wrcor_ext.errors import InputError
 from wrcor_ext.ops.checks import MAX_ROWS
 from wrcor_ext.recorder import RULES
+from wrcor_ext.votes.expression import is_vote, parse
 
 # One row of the ops per image.
 MAX_IMAGES = MAX_ROWS
@@ -28,9 +29,13 @@ AMP_TYPES = ("bfloat16", "float16")
 def proxy_names(proxies: Sequence[str]) -> Sequence[str]:
     """The names asked for; a single one may be given as a text."""
     if isinstance(proxies, str):
-        return (proxies,)
+        proxies = (proxies,)
     if not proxies:
         raise InputError(f"no proxy asked for: known are {', '.join(registry.names())}")
+    for name in proxies:
+        if is_vote(name) and registry.canonical_name(name) is None:
+            members = ", ".join(parse(name).proxies)
+            raise InputError(f"{name!r} compares networks: score its members ({members}) and call wrcor_ext.vote")
     return proxies
 
 

@@ -1,0 +1,131 @@
+"""How a vote is written: `sjw`, or `vote:METHOD(PROXY, -PROXY, ...)`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from wrcor_ext import proxies
+from wrcor_ext.errors import InputError, did_you_mean
+from wrcor_ext.proxies import Proxy
+from wrcor_ext.votes.methods import METHODS
+
+SYNTAX = "vote:METHOD(PROXY, -PROXY, ...)"
+
+# The votes of the WRCor paper (arXiv 2507.08841), by their published names.
+NAMED = {
+    "sjw": "vote:majority(synflow, jacob_cor, wrcor)",
+    "spw": "vote:majority(synflow, l2_norm, wrcor)",
+}
+
+_EXPRESSION = re.compile(r"\s*vote\s*:\s*(?P<method>\w+)\s*\((?P<members>[^()]*)\)\s*")
+_MEMBER = re.compile(r"\s*(?P<sign>[+-]?)\s*(?P<name>\w+)\s*")
+
+
+@dataclass(frozen=True)
+class Member:
+    """One proxy with a say.
+
+    Attributes:
+        proxy: what is asked.
+        sign: -1 turns its opinion round.
+    """
+
+    proxy: Proxy
+    sign: int = 1
+
+    @property
+    def orientation(self) -> int:
+        """What its value is multiplied with, so that higher is better: its sign times the proxy's own direction."""
+        return self.sign if self.proxy.higher_is_better else -self.sign
+
+    def __str__(self) -> str:
+        return f"{'-' if self.sign < 0 else ''}{self.proxy.name}"
+
+
+@dataclass(frozen=True)
+class Vote:
+    """A vote that has been understood.
+
+    Attributes:
+        name: `sjw`, or the expression in its canonical form.
+        method: one of `METHODS`.
+        members: who votes, in the order written.
+    """
+
+    name: str
+    method: str
+    members: tuple[Member, ...]
+
+    @property
+    def proxies(self) -> tuple[str, ...]:
+        """The canonical names of the members' proxies."""
+        return tuple(member.proxy.name for member in self.members)
+
+
+def is_vote(text: str) -> bool:
+    """Whether a text is meant as a vote, well written or not, rather than as a proxy's name."""
+    return text in NAMED or ":" in text or "(" in text
+
+
+def parse(text: str) -> Vote:
+    """The vote that a name or an expression stands for.
+
+    Args:
+        text: `sjw`, `spw`, or `vote:METHOD(PROXY, -PROXY, ...)` with names or aliases of proxies.
+
+    Raises:
+        InputError: for a text that is not written so, an unknown method or proxy, or a proxy that votes twice.
+    """
+    match = _EXPRESSION.fullmatch(NAMED.get(text, text))
+    if match is None:
+        raise InputError(f"{text!r} is not written as {SYNTAX}, METHOD one of {', '.join(METHODS)}")
+    method = match["method"]
+    if method not in METHODS:
+        raise InputError(f"unknown vote {method!r}: {did_you_mean(method, METHODS)}known are {', '.join(METHODS)}")
+    found: dict[str, Member] = {}
+    for word in match["members"].split(","):
+        member = _member(word, text)
+        if member.proxy.name in found:
+            raise InputError(f"{member.proxy.name} votes twice in {text!r}")
+        found[member.proxy.name] = member
+    canonical = f"vote:{method}({','.join(map(str, found.values()))})"
+    return Vote(text if text in NAMED else canonical, method, tuple(found.values()))
+
+
+def _member(word: str, text: str) -> Member:
+    match = _MEMBER.fullmatch(word)
+    if match is None:
+        raise InputError(f"{text!r} is not written as {SYNTAX}: {word.strip()!r} is no proxy")
+    try:
+        return Member(proxies.get(match["name"]), -1 if match["sign"] == "-" else 1)
+    except InputError as error:
+        raise InputError(f"{text!r}: {error}") from error
+
+
+def lookup(name: str) -> Proxy | Vote:
+    """The proxy or the vote of this name.
+
+    Raises:
+        InputError: for an unknown or malformed one; the nearest names are offered.
+    """
+    if is_vote(name):
+        return parse(name)
+    if proxies.canonical_name(name) is None:
+        known = [alias for proxy in map(proxies.get, proxies.names()) for alias in (proxy.name, *proxy.aliases)]
+        near = did_you_mean(name, [*known, *NAMED])
+        raise InputError(
+            f"unknown proxy or vote {name!r}: {near}known are {', '.join((*proxies.names(), *NAMED))} and {SYNTAX}"
+        )
+    return proxies.get(name)
+
+
+def members(names: Sequence[str]) -> tuple[str, ...]:
+    """The canonical names of all proxies that proxies and votes need, each once, in the order first needed.
+
+    Raises:
+        InputError: for an unknown or malformed name.
+    """
+    found = (lookup(name) for name in names)
+    return tuple(dict.fromkeys(p for one in found for p in (one.proxies if isinstance(one, Vote) else (one.name,))))
