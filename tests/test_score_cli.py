@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 import json
 import re
@@ -9,12 +10,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 import wrcor_ext
-from wrcor_ext import cli, data, score_command, spaces
+from wrcor_ext import cli, comparison, data, proxies, score_command, spaces
 from wrcor_ext.errors import BackendError
+from wrcor_ext.ranking import Scored, ranked
 from wrcor_ext.score_command import main
 from wrcor_ext.scoring import score
 
@@ -157,6 +160,108 @@ def test_the_images_have_the_size_that_a_space_is_for(capsys):
     assert main(["nets:space:narrow", f"nasbench201:{CONV}", *TINY]) == 0
 
 
+THREE = ["nets:small", "nets:large", f"nasbench201:{CONV}"]
+
+
+def test_a_vote_ranks_and_shows_its_members(capsys):
+    expression = "vote:rank(snip,-act_hamming)"
+    found = ranking(capsys, *THREE, f"nasbench201:{NONE}", "nets:Raises", "--proxies", expression, "wrcor")
+    by_model = {row["model"]: row for row in found["models"]}
+    models = [row["scores"] for row in found["models"]]
+    outcome = wrcor_ext.vote(expression, models)
+    assert [row["rank"] for row in found["models"]] == list(outcome.ranks)
+    assert outcome.ranks[-1] is None
+    assert by_model[f"nasbench201:{NONE}"]["rank"] == 4
+    assert "naswot degenerate" in by_model[f"nasbench201:{NONE}"]["reason"]
+    name = "vote:rank(snip,-naswot)"
+    assert found["proxies"] == [name, "wrcor"]
+    assert [scores[name] for scores in models] == list(outcome.values)
+    assert all(list(scores) == [name, "wrcor", "snip", "naswot"] for scores in models)
+    assert by_model["nets:Raises"]["status"] == "failed"
+    assert found["circles"] == {}
+
+
+def test_a_vote_beside_a_proxy_does_not_rank(capsys):
+    found = ranking(capsys, *THREE, "--proxies", "naswot", "vote:minmax(snip,-naswot)")
+    values = [row["scores"]["naswot"] for row in found["models"]]
+    assert values == sorted(values, reverse=True)
+    voted = wrcor_ext.vote("vote:minmax(snip,-naswot)", [row["scores"] for row in found["models"]])
+    assert [row["scores"]["vote:minmax(snip,-naswot)"] for row in found["models"]] == list(voted.values)
+
+
+def test_a_circle_is_reported(capsys, monkeypatch):
+    def circle(*_):
+        nothing = {"wrcor": None, "snip": None, "naswot": None}
+        ok = dict.fromkeys(nothing, "ok")
+        rows = [(3.0, 1.0, 2.0), (2.0, 3.0, 1.0), (1.0, 2.0, 3.0)]
+        return [
+            Scored(f"m{i}", ok, dict(zip(nothing, row, strict=True)), nothing, 0.0, None) for i, row in enumerate(rows)
+        ], False
+
+    monkeypatch.setattr(score_command, "compare", circle)
+    words = ["nets:small", "nets:large", *TINY, "--proxies", "vote:majority(wrcor,snip,naswot)"]
+    assert main(words) == 0
+    captured = capsys.readouterr()
+    assert captured.err == (
+        "vote:majority(wrcor,snip,naswot): m0, m1, m2 beat each other in a circle: ranked by wins minus losses\n"
+    )
+    assert main([*words, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["circles"] == {words[-1]: [["m0", "m1", "m2"]]}
+
+
+def test_ctrl_c_may_leave_a_vote_without_a_choice(capsys):
+    assert main(["nets:small", "nets:Interrupts", *TINY, "--proxies", "vote:rank(naswot)", "--json"]) == 130
+    (row,) = json.loads(capsys.readouterr().out)["models"]
+    assert (row["rank"], row["status"]) == (None, "degenerate")
+    assert row["scores"]["naswot"] is not None
+
+
+@pytest.mark.parametrize(("higher", "order"), [(True, ["b", "a"]), (False, ["a", "b"])])
+def test_a_ranking_follows_the_direction_of_its_proxy(higher, order, monkeypatch):
+    turned = dataclasses.replace(proxies.get("snip"), higher_is_better=higher)
+    monkeypatch.setitem(proxies.registry._PROXIES, "snip", turned)
+    models = [
+        Scored(name, {"snip": "ok"}, {"snip": value}, {"snip": None}, 0.0, None) for name, value in (("a", 1), ("b", 2))
+    ]
+    assert [row.scored.model for row in ranked(models, ["snip"]).rows] == order
+
+
+def test_repeats_are_seeds_of_weights_and_images(capsys):
+    words = ["--proxies", "wrcor", "naswot", "--tail", "none"]
+    singles = [ranking(capsys, *THREE[:2], *words, "--seed", str(seed)) for seed in (4, 5, 6)]
+    found = ranking(capsys, *THREE[:2], *words, "--seed", "4", "--repeats", "3")
+    assert found["repeats"] == [{"seed": 4 + i, "batch_sha256": one["batch_sha256"]} for i, one in enumerate(singles)]
+    assert len({one["batch_sha256"] for one in singles}) == 3
+    for row in found["models"]:
+        alone = [next(r for r in one["models"] if r["model"] == row["model"]) for one in singles]
+        for name in ("wrcor", "naswot"):
+            values = np.array([r["scores"][name] for r in alone])
+            assert row["scores"][name] == pytest.approx(values.mean(), rel=1e-14)
+            assert row["standard_errors"][name] == pytest.approx(values.std(ddof=1) / np.sqrt(3), rel=1e-12)
+            assert values.std() > 0
+    assert singles[0]["models"][0]["standard_errors"] == {"wrcor": None, "naswot": None}
+
+
+def test_the_table_shows_the_standard_error(capsys):
+    assert main(["nets:small", *TINY, "--repeats", "2"]) == 0
+    title, *lines = capsys.readouterr().out.splitlines()
+    assert title.strip() == "1 model by wrcor, means of 2 repeats"
+    assert any(re.search(r"nets:small +│ +-?\d+\.\d\d ± \d+\.\d\d │", line) for line in lines)
+
+
+def test_one_repeat_without_a_score_leaves_the_model_without(capsys):
+    found = ranking(capsys, f"nasbench201:{NONE}", "nets:small", "--proxies", "naswot", "--repeats", "2")
+    row = found["models"][1]
+    assert (row["rank"], row["status"], row["scores"]["naswot"]) == (None, "degenerate", None)
+    assert row["reason"].startswith("repeat 1: naswot degenerate: ")
+
+
+def test_a_vote_takes_the_means_of_repeats(capsys):
+    found = ranking(capsys, *THREE, "--proxies", "vote:zscore(snip,wrcor)", "--repeats", "2")
+    outcome = wrcor_ext.vote("vote:zscore(snip,wrcor)", [row["scores"] for row in found["models"]])
+    assert list(outcome.ranks) == [1, 2, 3]
+
+
 def test_levels_reach_the_score(capsys):
     values = {
         levels: ranking(capsys, "nets:blocks", "--levels", levels)["models"][0]["scores"]["wrcor"]
@@ -176,7 +281,13 @@ def test_the_same_model_twice_is_scored_once(capsys):
     [
         ([], r"no model is given: write one or more of timm:NAME, "),
         (["nets:smal"], r"model 'nets:smal': nets has no attribute 'smal', did you mean small\?"),
-        (["nets:small", "--proxies", "wrcorr"], r"--proxies: unknown proxy 'wrcorr': did you mean wrcor"),
+        (["nets:small", "--proxies", "wrcorr"], r"--proxies: unknown proxy or vote 'wrcorr': did you mean wrcor"),
+        (["nets:small", "--proxies", "vote:rnk(wrcor)"], r"--proxies: unknown vote 'rnk': did you mean rank or"),
+        (
+            ["nets:small", "--proxies", "vote:rank(wrcor"],
+            r"--proxies: 'vote:rank\(wrcor' is not written as vote:METHOD",
+        ),
+        (["nets:small", "--repeats", "0"], r"--repeats: expected a whole number from 1 to 1000, not 0"),
         (["nets:small", "--batch-size", "1"], r"--batch-size: expected a whole number from 2 to 512, not 1"),
         (["nets:small", "--tail", "x"], r"--tail: expected a whole number of at least 1, 'auto' or 'none'"),
         (["nets:small", "--data", "nois"], r"unknown data 'nois', did you mean noise"),
@@ -192,6 +303,12 @@ def test_bad_input_is_one_sentence_before_anything_is_scored(words, message, cap
     assert re.match(f"error: {message}", captured.err)
     assert captured.err.count("\n") == 1
     assert "nets" not in sys.modules or sys.modules["nets"].made == []
+
+
+def test_a_vote_over_one_model_is_refused_before_it_is_scored(capsys):
+    assert main(["nets:counted", *TINY, "--proxies", "wrcor", "vote:rank(snip)"]) == 2
+    assert capsys.readouterr().err == "error: vote 'vote:rank(snip)' over one model: a vote compares at least two\n"
+    assert "nets" not in sys.modules
 
 
 @pytest.mark.parametrize(
@@ -222,7 +339,7 @@ def test_a_model_that_cannot_be_counted_is_scored_nevertheless(capsys, monkeypat
     def refuse(*_):
         raise InputError("no")
 
-    monkeypatch.setattr(score_command, "count", refuse)
+    monkeypatch.setattr(comparison, "count", refuse)
     (row,) = ranking(capsys, "nets:small")["models"]
     assert (row["status"], row["cost"]) == ("ok", None)
 
@@ -239,7 +356,7 @@ def test_a_missing_backend_is_not_the_models_fault(capsys, monkeypatch):
     def refuse(*_, **__):
         raise BackendError("no library")
 
-    monkeypatch.setattr(score_command, "measure", refuse)
+    monkeypatch.setattr(comparison, "measure", refuse)
     assert main(["nets:small", *TINY]) == 2
     assert capsys.readouterr().err == "error: no library\n"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 
 from wrcor_ext import proxies
 from wrcor_ext.plan import plan
@@ -10,14 +11,23 @@ from wrcor_ext.reporting import consoles
 from wrcor_ext.scoring_options import ScoringOptions
 
 
-def show(config: ScoringOptions) -> None:
-    """Prints the plan for one model and one batch: a line per pass, then what they are together; or JSON."""
-    planned = plan([proxies.get(name) for name in config.proxies])
+def show(config: ScoringOptions, names: Sequence[str], *, repeats: int = 1) -> None:
+    """Prints the plan for one model: a line per pass, then what they are together; or JSON.
+
+    Args:
+        config: of the command.
+        names: the proxies to compute.
+        repeats: how often they are.
+    """
+    planned = plan([proxies.get(name) for name in names])
     lines = planned.explain()
     if planned.level_weighted and config.tail == "auto":
         lines.append("and a forward of two images before them, to find the tail")
+    if repeats > 1:
+        lines.append(f"all of that {repeats} times")
     if config.json:
-        print(json.dumps({"passes": lines, "forwards": planned.forwards, "backwards": planned.backwards}, indent=2))
+        explained = {"passes": lines, "forwards": planned.forwards, "backwards": planned.backwards, "repeats": repeats}
+        print(json.dumps(explained, indent=2))
         return
     for line in lines:
         consoles.output().print(line, markup=False, soft_wrap=True)

@@ -173,9 +173,9 @@ def choice(names: tuple[str, ...], check_name: Callable[[str], str] | None = Non
     return Kind(f"one of {', '.join(names)}{f' or {others}' if others else ''}", check)
 
 
-def choices(names: tuple[str, ...], check_name: Callable[[str], str]) -> Kind:
-    """One or more of `names` without repetition: a YAML list or a single name."""
-    one = choice(names, check_name)
+def choices(names: tuple[str, ...], check_name: Callable[[str], str], *, others: str = "") -> Kind:
+    """One or more of `names` without repetition: a YAML list or a single name; further arguments as for `choice`."""
+    one = choice(names, check_name, others=others)
 
     def check(value: object) -> tuple[str, ...]:
         values = [value] if isinstance(value, str) else value
@@ -190,7 +190,7 @@ def choices(names: tuple[str, ...], check_name: Callable[[str], str]) -> Kind:
             given[name] = item
         return tuple(given)
 
-    return Kind(f"one or more different of {', '.join(names)}", check, many=True)
+    return Kind(f"one or more different of {', '.join(names)}{f' or {others}' if others else ''}", check, many=True)
 
 
 def switch() -> Kind:

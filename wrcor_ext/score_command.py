@@ -6,58 +6,24 @@ It is not in `wrcor_ext/score.py`: there, importing it would hide the function `
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import json
 from collections.abc import Sequence
 
 import torch
 
-from wrcor_ext import cli, data, explaining, listing, ranking
-from wrcor_ext import options as kinds
-from wrcor_ext.cost import count
+from wrcor_ext import cli, data, explaining, listing, votes
+from wrcor_ext.comparison import compare
 from wrcor_ext.data import Batch
-from wrcor_ext.errors import BackendError, InputError, WrcorError, in_words
+from wrcor_ext.errors import InputError, WrcorError
 from wrcor_ext.models import SYNTAX, NamedModel, resolve
 from wrcor_ext.ops.native import check_required
-from wrcor_ext.options import add_flags, checked, from_words, option, options_of
-from wrcor_ext.ranking import Scored
+from wrcor_ext.options import add_flags, from_words
+from wrcor_ext.ranking import Ranking, facts, ranked, table
 from wrcor_ext.reporting import consoles
-from wrcor_ext.results import Scores
-from wrcor_ext.scoring import Measurement, finish, measure
-from wrcor_ext.scoring_options import ScoringOptions
-from wrcor_ext.spaces import Cost
+from wrcor_ext.score_config import DEFAULTS, OPTIONS, ScoreConfig
 
 COMMAND = "python -m wrcor_ext.score"
 DEFAULT_IMAGE_SIZE = 32
-
-
-@dataclasses.dataclass(frozen=True)
-class ScoreConfig(ScoringOptions):
-    """The options of the command.
-
-    Raises:
-        InputError: for a value that is not allowed; the message names the option.
-    """
-
-    levels: str = option(
-        "auto",
-        "which modules open a new level",
-        kinds.text("auto, flat (no levels) or the dotted path of a container in the model"),
-    )
-    num_classes: int | None = option(
-        None,
-        "classes of the models, at least those of the images",
-        kinds.optional(kinds.whole(2, 10**6), "as many as the images have"),
-    )
-    pretrained: bool = option(False, "published weights of timm and torchvision instead of random ones", kinds.switch())
-
-    def __post_init__(self) -> None:
-        for name, entry in OPTIONS.items():
-            object.__setattr__(self, name, checked(entry, getattr(self, name), name))
-
-
-OPTIONS = options_of(ScoreConfig)
-DEFAULTS = ScoreConfig()
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -81,10 +47,13 @@ def _main(argv: Sequence[str]) -> int:
         _show_proxies(as_json=config.json, as_markdown=as_markdown)
         return 0
     if config.explain:
-        explaining.show(config)
+        explaining.show(config, config.members, repeats=config.repeats)
         return 0
     if not specs:
         raise InputError(f"no model is given: write one or more of {', '.join(SYNTAX)}")
+    for name in config.proxies:
+        if votes.is_vote(name) and len(specs) < 2:
+            raise InputError(f"vote {name!r} over one model: a vote compares at least two")
     check_required()
     models = [resolve(spec) for spec in specs]
     if config.pretrained:
@@ -95,11 +64,13 @@ def _main(argv: Sequence[str]) -> int:
                 )
     if config.threads is not None:
         torch.set_num_threads(config.threads)
-    batch = _batch(config, _image_size(models, config))
-    scored, interrupted = _scored(models, batch, config)
-    unscored = all(row.status != "ok" for row in scored)
+    image_size = _image_size(models, config)
+    batches = [_batch(config, image_size, seed) for seed in config.seeds]
+    scored, interrupted = compare(models, batches, config)
+    found = ranked(scored, config.proxies)
+    unscored = all(row.status != "ok" for row in found.rows)
     if config.json or len(scored) > 1 or not unscored:
-        _show(scored, batch, config)
+        _show(found, batches, config)
     if interrupted:
         return 130
     if unscored:
@@ -120,11 +91,11 @@ def _image_size(models: Sequence[NamedModel], config: ScoreConfig) -> int:
     return sizes[0] if sizes else DEFAULT_IMAGE_SIZE
 
 
-def _batch(config: ScoreConfig, image_size: int) -> Batch:
+def _batch(config: ScoreConfig, image_size: int, seed: int) -> Batch:
     batch = data.load(
         config.dataset,
         batch_size=config.batch_size,
-        seed=config.seed,
+        seed=seed,
         image_size=image_size,
         augment=config.augment,
         data_root=config.data_root,
@@ -137,87 +108,28 @@ def _batch(config: ScoreConfig, image_size: int) -> Batch:
     return batch
 
 
-def _scored(models: Sequence[NamedModel], batch: Batch, config: ScoreConfig) -> tuple[list[Scored], bool]:
-    """The models scored so far, and whether Ctrl-C kept the others from it."""
-    messages = consoles.messages()
-    measured: list[_Measured] = []
-    interrupted = False
-    try:
-        for number, model in enumerate(models, start=1):
-            if messages.is_terminal:
-                messages.print(f"scoring {model.spec} ({number} of {len(models)})", markup=False)
-            measured.append(_measure_one(model, batch, config))
-    except KeyboardInterrupt:
-        messages.print(f"stopped after {len(measured)} of {len(models)} models")
-        interrupted = True
-    # Only here does the host wait for a GPU.
-    finished = iter(finish([one.measurement for one in measured if one.measurement is not None]))
-    return [_row(one, next(finished) if one.measurement else None, config) for one in measured], interrupted
-
-
-@dataclasses.dataclass(frozen=True)
-class _Measured:
-    """A model whose passes are done, or the reason why there are none."""
-
-    spec: str
-    cost: Cost | None
-    measurement: Measurement | None
-    reason: str | None = None
-
-
-def _measure_one(named: NamedModel, batch: Batch, config: ScoreConfig) -> _Measured:
-    """Builds, measures and counts one model; what goes wrong with it alone is in the answer, not raised."""
-    cost: Cost | None = None
-    try:
-        model = named.build(
-            num_classes=config.num_classes or batch.num_classes, seed=config.seed, pretrained=config.pretrained
-        )
-        cost = _cost(model, batch)
-        measurement = measure(
-            model,
-            batch.images,
-            batch.labels,
-            proxies=config.proxies,
-            rule=config.rule,
-            levels=config.levels,
-            tail=config.tail,
-            seed=config.seed,
-            amp=config.amp,
-        )
-    except BackendError:
-        raise  # The installation is at fault, not the model: every further one would fail as well.
-    except Exception as error:  # noqa: BLE001  a model is foreign code and may raise anything: the others are still scored
-        return _Measured(named.spec, cost, None, str(error) if isinstance(error, WrcorError) else in_words(error))
-    return _Measured(named.spec, cost, measurement)
-
-
-def _row(one: _Measured, scores: Scores | None, config: ScoreConfig) -> Scored:
-    if scores is None:
-        return Scored(one.spec, "failed", dict.fromkeys(config.proxies), 0.0, one.cost, one.reason)
-    values = {name: scores[name].value if scores[name].status == "ok" else None for name in config.proxies}
-    return Scored(one.spec, scores[config.proxies[0]].status, values, scores.seconds, one.cost, scores.reason)
-
-
-def _cost(model: torch.nn.Module, batch: Batch) -> Cost | None:
-    try:
-        return count(model, batch.images.shape[1:])
-    except InputError:  # the model may be scored nevertheless: a lazy one knows its size afterwards
-        return None
-
-
-def _show(scored: Sequence[Scored], batch: Batch, config: ScoreConfig) -> None:
+def _show(found: Ranking, batches: Sequence[Batch], config: ScoreConfig) -> None:
     if not config.json:
-        consoles.output().print(ranking.table(scored, config.proxies))
+        models = f"{len(found.rows)} model{'s' * (len(found.rows) != 1)}"
+        means = f", means of {config.repeats} repeats" if config.repeats > 1 else ""
+        consoles.output().print(table(found, f"{models} by {config.proxies[0]}{means}"))
+        for vote, circles in found.circles.items():
+            for circle in circles:
+                note = f"{vote}: {', '.join(circle)} beat each other in a circle: ranked by wins minus losses"
+                consoles.messages().print(note, markup=False)
         return
-    facts = {
+    first = batches[0]
+    answer = {
         "dataset": config.dataset,
-        "batch_sha256": batch.sha256,
-        "batch_shape": list(batch.images.shape),
-        "num_classes": config.num_classes or batch.num_classes,
+        "batch_sha256": first.sha256,
+        "batch_shape": list(first.images.shape),
+        "num_classes": config.num_classes or first.num_classes,
         **{name: getattr(config, name) for name in ("proxies", "rule", "tail", "levels", "pretrained", "seed")},
-        "models": ranking.facts(scored),
+        "repeats": [{"seed": s, "batch_sha256": b.sha256} for s, b in zip(config.seeds, batches, strict=True)],
+        "circles": found.circles,
+        "models": facts(found),
     }
-    print(json.dumps(facts, indent=2))
+    print(json.dumps(answer, indent=2))
 
 
 def _show_proxies(*, as_json: bool, as_markdown: bool) -> None:

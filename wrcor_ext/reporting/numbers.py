@@ -27,9 +27,11 @@ def significant(value: float, digits: int) -> str:
     return f"{value:.{max(0, digits - 1 - magnitude)}f}"
 
 
-def score(value: float | None) -> str:
-    """A score: two decimals tell candidates apart, whatever its size; None is a dash."""
-    return "\N{EN DASH}" if value is None else f"{value:.2f}"
+def score(value: float | None, error: float | None = None) -> str:
+    """A score, with its standard error if there is one: two decimals tell candidates apart; None is a dash."""
+    if value is None:
+        return "\N{EN DASH}"
+    return f"{value:.2f}" if error is None else f"{value:.2f} ± {error:.2f}"
 
 
 def duration(seconds: float) -> str:

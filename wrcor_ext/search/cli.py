@@ -52,7 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _search(argv: Sequence[str]) -> int:
     config, folder = configuration(argv)
     if config.explain:
-        explaining.show(config)
+        explaining.show(config, config.proxies)
         return 0
     check_required()
     torch.set_num_threads(config.threads)
