@@ -22,7 +22,7 @@ PIP := $(PY) -m pip --disable-pip-version-check install --quiet
 MKDOCS := NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --strict
 # What decides the compiled library and the metadata. Other Python files are read from the tree (editable install).
 BUILD_INPUTS := pyproject.toml setup.py CMakeLists.txt wrcor_ext/__init__.py $(shell find csrc -type f)
-PYTHON_SOURCES := wrcor_ext tests benchmarks setup.py
+PYTHON_SOURCES := wrcor_ext python tests benchmarks setup.py
 CXX_SOURCES := $(shell find csrc -name '*.cpp' -o -name '*.h' -o -name '*.cuh' -o -name '*.cu')
 
 .PHONY: search test check docs bench gpu clean
@@ -55,7 +55,7 @@ gpu:
 
 clean:
 	rm -rf $(VENV) build dist site .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info wrcor_ext/*.so
-	find wrcor_ext tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
+	find wrcor_ext python tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/.torch:
 	@echo "==> making $(VENV) with $$($(PYTHON) --version)"

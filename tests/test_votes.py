@@ -182,12 +182,6 @@ def test_an_expression_is_read_with_spaces_and_aliases():
     assert votes.members(["snip", asked.name, "wrcor"]) == ("snip", "naswot", "jacob_cor", "wrcor")
 
 
-@pytest.mark.parametrize(("name", "third"), [("sjw", "jacob_cor"), ("spw", "l2_norm")])
-def test_the_published_votes(name, third):
-    asked = votes.parse(name)
-    assert (asked.name, asked.method, asked.proxies) == (name, "majority", ("synflow", third, "wrcor"))
-
-
 @pytest.mark.parametrize(
     ("text", "message"),
     [

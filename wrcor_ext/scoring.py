@@ -224,7 +224,8 @@ def _result(proxy: Proxy, measurement: Measurement, results: Sequence[Any]) -> P
                 reason = "no response varies over its features for every image"
                 if detail["skipped"] == 0:
                     reason = "no response has the images as its first dimension"
-                return ProxyResult(math.nan, "degenerate", seconds, detail | {"reason": reason})
+                detail |= {"reason": reason, "value": result.logabsdet}
+                return ProxyResult(math.nan, "degenerate", seconds, detail)
     try:
         value = proxy.compute(*results)
     except Exception as error:  # noqa: BLE001  a proxy may be the user's own: its failure is its result

@@ -1,0 +1,1 @@
+"""Helpers of the MobileNetV2 space."""

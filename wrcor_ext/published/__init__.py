@@ -1,0 +1,1 @@
+"""What scripts for the published `foresight` package call, on top of `wrcor_ext`: `python/foresight` hands it on."""
