@@ -6,9 +6,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from wrcor_ext import proxies
 from wrcor_ext.errors import InputError, did_you_mean
-from wrcor_ext.proxies import Proxy
+from wrcor_ext.proxies import registry
+from wrcor_ext.proxies.registry import Proxy
 from wrcor_ext.votes.methods import METHODS
 
 SYNTAX = "vote:METHOD(PROXY, -PROXY, ...)"
@@ -99,7 +99,7 @@ def _member(word: str, text: str) -> Member:
     if match is None:
         raise InputError(f"{text!r} is not written as {SYNTAX}: {word.strip()!r} is no proxy")
     try:
-        return Member(proxies.get(match["name"]), -1 if match["sign"] == "-" else 1)
+        return Member(registry.get(match["name"]), -1 if match["sign"] == "-" else 1)
     except InputError as error:
         raise InputError(f"{text!r}: {error}") from error
 
@@ -112,13 +112,13 @@ def lookup(name: str) -> Proxy | Vote:
     """
     if is_vote(name):
         return parse(name)
-    if proxies.canonical_name(name) is None:
-        known = [alias for proxy in map(proxies.get, proxies.names()) for alias in (proxy.name, *proxy.aliases)]
+    if registry.canonical_name(name) is None:
+        known = [alias for proxy in map(registry.get, registry.names()) for alias in (proxy.name, *proxy.aliases)]
         near = did_you_mean(name, [*known, *NAMED])
         raise InputError(
-            f"unknown proxy or vote {name!r}: {near}known are {', '.join((*proxies.names(), *NAMED))} and {SYNTAX}"
+            f"unknown proxy or vote {name!r}: {near}known are {', '.join((*registry.names(), *NAMED))} and {SYNTAX}"
         )
-    return proxies.get(name)
+    return registry.get(name)
 
 
 def members(names: Sequence[str]) -> tuple[str, ...]:
