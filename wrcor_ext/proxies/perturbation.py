@@ -61,13 +61,16 @@ def zen_score_with_data(p: Perturbation) -> ProxyValue:
     return _zen(p)
 
 
-@register("zen_score_cossim", needs=_NOISE, paper=_WRCOR, deterministic=False)
+@register("zen_score_cossim", needs=_NOISE, paper=_WRCOR, higher_is_better=False, deterministic=False)
 def zen_score_cossim(p: Perturbation) -> ProxyValue:
-    """Sum over images of the absolute cosine similarity of F(e + 0.01 e') and F(e)."""
+    """Sum over images of the absolute cosine similarity of F(e + 0.01 e') and F(e).
+
+    Lower is better: the less the noise turns the features, the less the network tells apart.
+    """
     return finite(p.image_cosines, _OVERFLOW)
 
 
-@register("zen_score_with_data_cossim", needs=_IMAGES, paper=_WRCOR, deterministic=False)
+@register("zen_score_with_data_cossim", needs=_IMAGES, paper=_WRCOR, higher_is_better=False, deterministic=False)
 def zen_score_with_data_cossim(p: Perturbation) -> ProxyValue:
     """Sum over images and positions of the absolute cosine similarity of F(images + 0.01 e') and F(images).
 
