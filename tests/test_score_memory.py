@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 import torch
-from helpers.small_net import Net, batch
+from helpers.small_net import OF_THE_SHARED_PASS, Net, batch
 from torch import Tensor
 
 import wrcor_ext
-from wrcor_ext import passes, proxies
+from wrcor_ext import passes
 from wrcor_ext.response_sums import ResponseSums
 
 SHORT = "CUDA out of memory. Tried to allocate 2.00 GiB.\nA second line of advice."
@@ -40,9 +40,9 @@ def offloading() -> bool:
 def test_a_pass_that_does_not_fit_is_run_again_with_the_host_s_memory() -> None:
     images, labels = batch()
     torch.manual_seed(0)
-    truth = wrcor_ext.score(Net(), images, labels, proxies=proxies.names())
+    truth = wrcor_ext.score(Net(), images, labels, proxies=OF_THE_SHARED_PASS)
     model = Tight()
-    found = wrcor_ext.score(model, images, labels, proxies=proxies.names())
+    found = wrcor_ext.score(model, images, labels, proxies=OF_THE_SHARED_PASS)
     assert model.forwards == 2
     assert {n: r.value for n, r in found.items()} == {n: r.value for n, r in truth.items()}
     assert all(result.detail["offloaded"] for result in found.values())

@@ -116,10 +116,12 @@ class Watch:
 
     Attributes:
         listening: True during the backward of the loss only; hooks on tensors fire in other backwards, too.
+        loss_scale: what the loss, and with it every gradient that a hook gets, is multiplied by (`amp="float16"`).
     """
 
     def __init__(self) -> None:
         self.listening = False
+        self.loss_scale = 1.0
 
     def __enter__(self) -> Watch:
         return self

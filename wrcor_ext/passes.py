@@ -224,10 +224,10 @@ def _shared_pass(subject: Subject, request: Request, way: _Way) -> Measured:
             (image_gradient,) = torch.autograd.grad(total, images, retain_graph=loss is not None)
         gradients: Sequence[Tensor | None] = ()
         if loss is not None:
-            for watch in watches.values():
-                watch.listening = True
             # One is exact: nothing is changed where nothing needs a scale.
             scale = FLOAT16_LOSS_SCALE if request.amp == "float16" else 1.0
+            for watch in watches.values():
+                watch.listening, watch.loss_scale = True, scale
             gradients = [None if g is None else g / scale for g in _backward(recorder, loss * scale, weights, images)]
             for watch in watches.values():
                 watch.listening = False
@@ -247,6 +247,8 @@ def _backward(
 ) -> Sequence[Tensor | None]:
     """The backward of the loss; gradients of `weights`."""
     if recorder is None:
+        if not (weights and loss.requires_grad):
+            return [None] * len(weights)
         return torch.autograd.grad(loss, weights, allow_unused=True)
     if weights or not images.requires_grad or recorder.first_level > 0:
         return recorder.backward(loss, also=weights)

@@ -68,6 +68,8 @@ def inputs(case: dict[str, Any]) -> tuple[Tensor, Tensor]:
 # What float32 rounding does to each score by our name, relative, in the worst case of each space: the table of the
 # golden README. What it calls "of order 1" is 1 here; noise measures have a tenth of the error that it allows them.
 SPACES = ("nasbench201", "nasbench101", "mobilenetv2")
+_GRADIENTS = (2e-4, 3e-3, 1e-2)
+_SMALL_DIFFERENCES = (5e-3, 2e-2, 1.0)
 _NOISE = (1e-4, 1e-4, 5e-3)
 ROUNDING = {
     "wrcor": (1e-7, 4e-6, 6e-5),
@@ -78,7 +80,20 @@ ROUNDING = {
     "grad_hamming": (5e-6, 1e-5, 4e-4),
     "act_grad_hamming": (5e-6, 1e-5, 4e-4),
     "jacob_cor": (1e-6, 2e-5, 1e-4),
-    "snip": (2e-4, 3e-3, 1e-2),
+    "jacob_cor_logdet": _SMALL_DIFFERENCES,
+    "epe_score": _SMALL_DIFFERENCES,
+    "resp_sens": _GRADIENTS,
+    "plain": _SMALL_DIFFERENCES,
+    "grad_norm": _GRADIENTS,
+    "l2_norm": (1e-6, 1e-6, 1e-6),
+    "snip": _GRADIENTS,
+    "grasp": _SMALL_DIFFERENCES,
+    "fisher": _GRADIENTS,
+    # Computed in float64 by the published code, too.
+    "synflow": (1e-8, 1e-8, 1e-8),
+    # Nearly everything cancels; what is left on NAS-Bench-101 is rounding error alone.
+    "synflow_bn": (1e-7, math.inf, 1e-8),
+    "layerwise_dyn_isometry": (1e-6, 1e-6, 1e-6),
     "phi_score": _NOISE,
     "phi_score_bn": _NOISE,
     "phi_score_with_data": _NOISE,
@@ -119,8 +134,11 @@ def check_scores(space: str, case: dict[str, Any], model: nn.Module, dtype: torc
     scores = wrcor_ext.score(model.to(dtype), images.to(dtype), labels, proxies=published, rule="reference")
     wrong = []
     for name, theirs in zip(names, published, strict=True):
-        result, truth = scores[name], float(truths[theirs])
+        result = scores[name]
         assert scores[theirs] is result
+        if str(truths[theirs]).startswith("error"):  # what we give there is in the docstring and a test of its own
+            continue
+        truth = float(truths[theirs])
         if not math.isfinite(truth):
             assert result.status == "degenerate", name
             assert result.detail["reason"]

@@ -4,14 +4,29 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
+from wrcor_ext import ops
 from wrcor_ext.needs import Probe, Seen, Subject, Watch
 
 
 @dataclass(frozen=True)
+class ImageGradients:
+    """What is kept of J [N, D], on the model's device.
+
+    Attributes:
+        correlation: corr(J) [N, N] float64; NaN in the row and column of an image whose gradient does not vary.
+        mean_abs: the mean of abs(J), float64.
+    """
+
+    correlation: Tensor
+    mean_abs: Tensor
+
+
+@dataclass(frozen=True)
 class ImageGradient(Probe):
-    """J [N, D]: the gradient of the sum of all outputs with respect to each image, from one backward.
+    """`ImageGradients` of J [N, D]: the gradient of the sum of all outputs with respect to each image, one backward.
 
     Where a network mixes images (batch-norms do), row i is the gradient of the whole batch's outputs.
     """
@@ -24,6 +39,7 @@ class ImageGradient(Probe):
 
 
 class _Watch(Watch):
-    def finish(self, subject: Subject, seen: Seen) -> Tensor:
+    def finish(self, subject: Subject, seen: Seen) -> ImageGradients:
         assert seen.image_gradient is not None
-        return seen.image_gradient.flatten(1)
+        j = seen.image_gradient.flatten(1)
+        return ImageGradients(ops.response_correlation(j), j.abs().mean(dtype=torch.float64))

@@ -2,16 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
-from wrcor_ext.needs import Probe, Seen, Subject, Watch, weight_layers
+from wrcor_ext.needs import Probe, Seen, Skipped, Subject, Watch, weight_layers
+
+NO_WEIGHTS = "the model has no convolution and no linear layer"
+
+
+@dataclass(frozen=True)
+class WeightGradientSums:
+    """Per convolution and linear layer, w its weight and g the gradient: [layers] float64, on the model's device.
+
+    Attributes:
+        product: sum of w g.
+        magnitude: sum of abs(w g).
+        norm: norm of g.
+    """
+
+    product: Tensor
+    magnitude: Tensor
+    norm: Tensor
 
 
 @dataclass(frozen=True)
 class WeightGradients(Probe):
-    """Per convolution and linear layer (weight, gradient of the loss with respect to it), from one backward."""
+    """`WeightGradientSums`, from the backward of the loss."""
 
     weight_gradients = True
 
@@ -21,7 +40,15 @@ class WeightGradients(Probe):
 
 
 class _Watch(Watch):
-    def finish(self, subject: Subject, seen: Seen) -> list[tuple[Tensor, Tensor]]:
-        assert seen.weight_gradients is not None
-        weights = [layer.weight.detach() for layer in weight_layers(subject.model)]
-        return list(zip(weights, seen.weight_gradients, strict=True))
+    def finish(self, subject: Subject, seen: Seen) -> WeightGradientSums | Skipped:
+        if not seen.weight_gradients:
+            return Skipped(NO_WEIGHTS)
+        layers = zip(weight_layers(subject.model), seen.weight_gradients, strict=True)
+        sums = [_sums_of(layer.weight.detach(), gradient) for layer, gradient in layers]
+        return WeightGradientSums(*(torch.stack(column) for column in zip(*sums, strict=True)))
+
+
+def _sums_of(weight: Tensor, gradient: Tensor) -> Sequence[Tensor]:
+    product = weight * gradient
+    double = torch.float64
+    return product.sum(dtype=double), product.abs().sum(dtype=double), torch.linalg.vector_norm(gradient, dtype=double)

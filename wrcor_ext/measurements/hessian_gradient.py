@@ -1,0 +1,62 @@
+"""The Hessian of the loss times its gradient, with respect to the weights of convolutions and linear layers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.overrides import TorchFunctionMode
+
+from wrcor_ext.errors import NotApplicableError
+from wrcor_ext.measurements.weight_gradients import NO_WEIGHTS
+from wrcor_ext.needs import OwnPasses, Subject, weight_layers
+
+
+@dataclass(frozen=True)
+class HessianGradient(OwnPasses):
+    """Sum over convolutions and linear layers of w (H g), a float64 scalar: g the gradient, H the Hessian of the loss.
+
+    H g is the gradient of g . g', where g' is g seen as a constant: a backward through the backward.
+    """
+
+    needs_labels = True
+    backwards = 2
+
+    def measure(self, subject: Subject) -> Tensor:
+        """One forward, one backward with a graph, one through it."""
+        weights = [layer.weight.requires_grad_(True) for layer in weight_layers(subject.model)]
+        if not weights:
+            raise NotApplicableError(NO_WEIGHTS)
+        # Of the ways to compute attention, the plain one alone can be differentiated twice.
+        with sdpa_kernel(SDPBackend.MATH), _TwiceDifferentiable():
+            loss = subject.loss_of(subject.model(subject.images))
+        zero = torch.zeros((), dtype=torch.float64, device=loss.device)
+        if not loss.requires_grad:
+            return zero
+        first: Sequence[Tensor | None] = torch.autograd.grad(loss, weights, create_graph=True, allow_unused=True)
+        used = [(w, g) for w, g in zip(weights, first, strict=True) if g is not None and g.requires_grad]
+        if not used:
+            return zero
+        product = torch.stack([(g * g.detach()).sum() for _, g in used]).sum()
+        second: Sequence[Tensor | None] = torch.autograd.grad(product, [w for w, _ in used], allow_unused=True)
+        pairs = [(w.detach(), h) for (w, _), h in zip(used, second, strict=True) if h is not None]
+        return torch.stack([zero, *((w * h).sum(dtype=torch.float64) for w, h in pairs)]).sum()
+
+
+class _TwiceDifferentiable(TorchFunctionMode):
+    """Context manager: hard sigmoids in terms of what has a second derivative in torch, as they have none."""
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        return (_hardsigmoid if func is F.hardsigmoid else func)(*args, **(kwargs or {}))
+
+
+def _hardsigmoid(input: Tensor, inplace: bool = False) -> Tensor:  # noqa: A002  torch's own name
+    out = F.relu6(input + 3) / 6
+    return input.copy_(out) if inplace else out
