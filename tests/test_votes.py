@@ -8,6 +8,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
+import torch
 
 import wrcor_ext
 from wrcor_ext import proxies, votes
@@ -182,6 +183,12 @@ def test_an_expression_is_read_with_spaces_and_aliases():
     assert votes.members(["snip", asked.name, "wrcor"]) == ("snip", "naswot", "jacob_cor", "wrcor")
 
 
+@pytest.mark.parametrize(("name", "third"), [("sjw", "jacob_cor"), ("spw", "l2_norm")])
+def test_the_published_votes(name, third):
+    asked = votes.parse(name)
+    assert (asked.name, asked.method, asked.proxies) == (name, "majority", ("synflow", third, "wrcor"))
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -204,6 +211,13 @@ def test_a_bad_expression_is_refused_in_one_sentence(text, message):
         votes.lookup(text)
     assert message in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+def test_one_network_alone_has_no_vote():
+    net, images = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.ReLU()), torch.randn(4, 3, 2, 2)
+    message = r"'vote:rank\(snip,-wrcor\)' compares networks: score its members \(snip, wrcor\) and call wrcor_ext.vote"
+    with pytest.raises(InputError, match=message):
+        wrcor_ext.score(net, images, proxies="vote:rank(snip,-wrcor)")
 
 
 def test_bad_candidates_are_refused():

@@ -27,16 +27,20 @@ AMP_TYPES = ("bfloat16", "float16")
 
 
 def proxy_names(proxies: Sequence[str]) -> Sequence[str]:
-    """The names asked for; a single one may be given as a text."""
+    """The canonical names of the proxies asked for; a single one may be given as a text."""
     if isinstance(proxies, str):
         proxies = (proxies,)
     if not proxies:
         raise InputError(f"no proxy asked for: known are {', '.join(registry.names())}")
-    for name in proxies:
-        if is_vote(name) and registry.canonical_name(name) is None:
-            members = ", ".join(parse(name).proxies)
-            raise InputError(f"{name!r} compares networks: score its members ({members}) and call wrcor_ext.vote")
-    return proxies
+    return [proxy_name(name) for name in proxies]
+
+
+def proxy_name(name: str) -> str:
+    """The canonical name of a proxy; a vote is refused, for one network alone has no rank."""
+    if is_vote(name) and registry.canonical_name(name) is None:
+        members = ", ".join(parse(name).proxies)
+        raise InputError(f"{name!r} compares networks: score its members ({members}) and call wrcor_ext.vote")
+    return registry.get(name).name
 
 
 def check_options(rule: str, tail: Tail, seed: int, amp: Amp) -> None:

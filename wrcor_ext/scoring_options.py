@@ -10,7 +10,7 @@ from wrcor_ext import proxies as registry
 from wrcor_ext.data import MAX_IMAGE_SIZE
 from wrcor_ext.options import option
 from wrcor_ext.recorder import RULES, Rule
-from wrcor_ext.score_input import AMP_TYPES, MAX_IMAGES, Amp, Tail
+from wrcor_ext.score_input import AMP_TYPES, MAX_IMAGES, Amp, Tail, proxy_name
 
 # More than any machine has cores; OpenMP ends the whole process where it cannot start the threads asked for.
 MAX_THREADS = 1024
@@ -23,7 +23,7 @@ class ScoringOptions:
     proxies: tuple[str, ...] = option(
         ("wrcor",),
         "scores to compute; the first one ranks, others are recorded beside it",
-        kinds.choices(registry.names(), lambda name: registry.get(name).name),
+        kinds.choices(registry.names(), proxy_name),
     )
     rule: Rule = option(  # noqa: RUF009 (a field, not a shared default)
         "activations",

@@ -74,6 +74,7 @@ def test_published_names_are_available():
     in_file = {name for case in golden.cases("nasbench201") for name in case["scores"]}
     assert in_file <= set(available_measures)
     assert "dyn_isometry" in available_measures
+    assert [name for name in available_measures if proxies.canonical_name(name) is None] == []
 
 
 def test_both_functions_and_a_single_measure_agree():

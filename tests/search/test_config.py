@@ -139,6 +139,10 @@ def test_help_shows_every_option_with_its_default(capsys):
         (["--batch-size", "1"], "--batch-size: expected a whole number from 2 to 512, not 1"),
         (["--strategy", "evolutoin"], "--strategy: unknown strategy 'evolutoin': did you mean evolution"),
         (["--space", "nasbench202"], "--space: unknown space 'nasbench202': did you mean nasbench201"),
+        (
+            ["--proxies", "vote:rank(snip,wrcor)"],
+            "--proxies: 'vote:rank(snip,wrcor)' compares networks: score its members",
+        ),
         (["--proxies", "wrcor", "wcor"], "--proxies: unknown proxy 'wcor': did you mean"),
         (
             ["--proxies", "wrcor", "act_grad_cor_weighted"],

@@ -8,9 +8,12 @@ from dataclasses import replace
 import pytest
 from helpers.trials import trial
 
+from wrcor_ext import proxies
 from wrcor_ext.errors import InputError, WrcorError
+from wrcor_ext.search import exports
 from wrcor_ext.search import journal as journals
 from wrcor_ext.search.journal import Journal, read_record
+from wrcor_ext.search.trial import objective_name
 from wrcor_ext.spaces import Cost
 
 RECORD = {"config": {"seed": 3, "proxies": ["wrcor"]}, "environment": {"torch": "2"}}
@@ -160,3 +163,15 @@ def test_a_record_can_be_read_while_the_journal_is_in_use(journal):
     assert read_record(journal.path) == RECORD
     assert read_record(journal.path.with_name("missing")) is None
     assert not journal.path.with_name("missing").exists()
+
+
+def test_where_lower_is_better_the_lowest_is_the_best(journal, monkeypatch):
+    turned = replace(proxies.get("wrcor"), higher_is_better=False)
+    monkeypatch.setitem(proxies.registry._PROXIES, "wrcor", turned)
+    for number, value in enumerate((2.0, 0.5, None, 3.0)):
+        journal.append(trial(number, value))
+    assert [one.trial for one in journal.best(2)] == [1, 0]
+    assert journal.best(1)[0].evaluation.scores["wrcor"] == 0.5
+    assert [one.objective for one in journal.trials()] == [-2.0, -0.5, None, -3.0]
+    assert [exports._candidate(one).objective for one in journal.trials()] == [-2.0, -0.5, None, -3.0]
+    assert (objective_name("wrcor"), objective_name("naswot")) == ("-wrcor", "naswot")

@@ -20,11 +20,12 @@ class Candidate:
         trial: number, from 0.
         architecture: as text.
         status: `"ok"`, `"degenerate"` or `"failed"`.
-        scores: value by proxy name, the objective first; None where there is none.
+        scores: value by proxy name, that of the objective first; None where there is none.
         flops: multiply-adds of one image; None where they cannot be counted.
         params: number of parameters, likewise.
         seconds: wall time of its evaluation.
         seen_before: whether its scores were taken over from an isomorphic candidate.
+        direction: -1 where the first score is the better the lower it is.
     """
 
     trial: int
@@ -35,11 +36,13 @@ class Candidate:
     params: int | None
     seconds: float
     seen_before: bool = False
+    direction: int = 1
 
     @property
     def objective(self) -> float | None:
-        """The first score, None unless ok."""
-        return next(iter(self.scores.values()), None) if self.status == "ok" else None
+        """What is maximised: the first score times the direction, None unless ok."""
+        value = next(iter(self.scores.values()), None) if self.status == "ok" else None
+        return None if value is None else self.direction * value
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,7 @@ class Report:
 
     Attributes:
         title: its heading.
-        objective: name of the maximised proxy.
+        objective: name of what is maximised.
         candidates: all trials in order.
         best: the best of them, best first, each architecture once.
         configuration: option values by name.

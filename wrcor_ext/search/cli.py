@@ -30,6 +30,7 @@ from wrcor_ext.search.progress import Progress
 from wrcor_ext.search.setup import evaluator_maker, space_of
 from wrcor_ext.search.study import Study, recorded_config
 from wrcor_ext.search.timings import Timings
+from wrcor_ext.search.trial import objective_name
 from wrcor_ext.search.workers import WorkerPool, worker_count
 from wrcor_ext.spaces import Space
 from wrcor_ext.strategies import Strategy
@@ -88,7 +89,8 @@ def _run(study: Study, space: Space[Any], strategy: Strategy[Any], batch: Batch,
     timings = Timings()
     with Interruption() as interruption:
         best = next(iter(study.journal.best(1)), None)
-        progress = Progress(messages, budget=config.budget, done=study.resumed, best=best, objective=config.proxies[0])
+        objective = objective_name(config.proxies[0])
+        progress = Progress(messages, budget=config.budget, done=study.resumed, best=best, objective=objective)
         try:
             with progress, _pool(config, space, batch, evaluator) as pool:
                 driver.run(

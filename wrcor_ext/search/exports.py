@@ -9,7 +9,7 @@ from typing import Any
 
 from wrcor_ext.reporting import Candidate, Report
 from wrcor_ext.search.config import DEFAULTS, NETWORK_OPTIONS, SearchConfig
-from wrcor_ext.search.trial import Trial
+from wrcor_ext.search.trial import Trial, direction, objective_name
 
 
 def parquet(trials: Sequence[Trial], proxies: Sequence[str]) -> bytes:
@@ -56,7 +56,7 @@ def report(config: SearchConfig, record: Mapping[str, Any], trials: Sequence[Tri
     """The HTML report."""
     page = Report(
         title=f"{config.strategy} search of {config.space}",
-        objective=config.proxies[0],
+        objective=objective_name(config.proxies[0]),
         candidates=[_candidate(trial) for trial in trials],
         best=[_candidate(trial) for trial in best],
         # What the space decides by itself says nothing, and most of these options belong to other spaces.
@@ -81,4 +81,5 @@ def _candidate(trial: Trial) -> Candidate:
         params=trial.params,
         seconds=evaluation.seconds,
         seen_before=trial.duplicate_of is not None,
+        direction=direction(next(iter(evaluation.scores))),
     )

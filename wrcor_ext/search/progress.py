@@ -34,7 +34,7 @@ class Progress:
         budget: number of trials.
         done: trials of the resumed run.
         best: the best trial so far.
-        objective: name of the proxy that is maximised.
+        objective: name of what is maximised.
     """
 
     def __init__(self, console: Console, *, budget: int, done: int, best: Trial | None, objective: str) -> None:

@@ -5,8 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from wrcor_ext import proxies
 from wrcor_ext.results import Status
 from wrcor_ext.spaces import Cost
+
+
+def direction(name: str) -> int:
+    """1 for a proxy of which higher is better, else -1."""
+    return 1 if proxies.get(name).higher_is_better else -1
+
+
+def objective_name(name: str) -> str:
+    """What is maximised where `name` is the first proxy: `wrcor`, or `-ntk_condition`, of which lower is better."""
+    return name if direction(name) > 0 else f"-{name}"
 
 
 @dataclass(frozen=True)
@@ -49,8 +60,11 @@ class Trial:
 
     @property
     def objective(self) -> float | None:
-        """The score to rank by: the first proxy's value, None unless ok."""
-        return next(iter(self.evaluation.scores.values()), None) if self.evaluation.status == "ok" else None
+        """The value to rank by, higher is better: the first proxy's, turned round where lower is better."""
+        if self.evaluation.status != "ok":
+            return None
+        name, value = next(iter(self.evaluation.scores.items()), ("", None))
+        return None if value is None else direction(name) * value
 
     @property
     def flops(self) -> int | None:
