@@ -246,7 +246,7 @@ def test_the_table_shows_the_standard_error(capsys):
     assert main(["nets:small", *TINY, "--repeats", "2"]) == 0
     title, *lines = capsys.readouterr().out.splitlines()
     assert title.strip() == "1 model by wrcor, means of 2 repeats"
-    assert any(re.search(r"nets:small +│ +-?\d+\.\d\d ± \d+\.\d\d │", line) for line in lines)
+    assert any(re.search(r"nets:small +│ +-?\d+\.\d\d ± [\d.e-]+ │", line) for line in lines)
 
 
 def test_one_repeat_without_a_score_leaves_the_model_without(capsys):

@@ -19,6 +19,10 @@ from wrcor_ext.votes import Vote
 STATUSES: tuple[Status, ...] = ("ok", "degenerate", "failed")
 
 
+# Many proxies must not leave the names of the models without room.
+MODEL_WIDTH = 16
+
+
 @dataclass(frozen=True)
 class Scored:
     """One model and what became of it.
@@ -121,8 +125,8 @@ def table(ranking: Ranking, title: str) -> Table:
     """The ranking for people."""
     rows = ranking.rows
     drawn = Table(title=title, title_justify="left")
-    drawn.add_column("rank", justify="right")
-    drawn.add_column("model", overflow="fold")
+    drawn.add_column("rank", justify="right", no_wrap=True, min_width=4)
+    drawn.add_column("model", overflow="fold", min_width=MODEL_WIDTH)
     names = list(rows[0].scores) if rows else []
     for name in (*names, "FLOPs", "parameters", "seconds"):
         drawn.add_column(name, justify="right", no_wrap=True)

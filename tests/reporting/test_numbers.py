@@ -53,3 +53,7 @@ def test_durations(seconds, text):
 def test_scores():
     assert numbers.score(-1234.567) == "-1234.57"
     assert numbers.score(None) == "\N{EN DASH}"
+    assert [numbers.score(value) for value in (0.0, 0.1, 0.02, -3.14159e-5)] == ["0.00", "0.10", "0.02", "-3.142e-05"]
+    assert [numbers.score(value) for value in (999999.0, 1e6, -1.23456e61)] == ["999999.00", "1e+06", "-1.235e+61"]
+    assert numbers.score(12.345, 0.0123) == "12.35 ± 0.012"
+    assert numbers.score(12345.6, 123.456) == "12345.60 ± 123.46"

@@ -28,10 +28,15 @@ def significant(value: float, digits: int) -> str:
 
 
 def score(value: float | None, error: float | None = None) -> str:
-    """A score, with its standard error if there is one: two decimals tell candidates apart; None is a dash."""
+    """A score, with its standard error if there is one; None is a dash.
+
+    Two decimals tell candidates apart, four digits where a score is far from one: proxies of deep networks reach 1e60.
+    """
     if value is None:
         return "\N{EN DASH}"
-    return f"{value:.2f}" if error is None else f"{value:.2f} ± {error:.2f}"
+    if error is not None:
+        return f"{score(value)} ± {f'{error:.2g}' if error < 100 else score(error)}"
+    return f"{value:.2f}" if value == 0 or 0.1 <= abs(value) < 1e6 else f"{value:.4g}"
 
 
 def duration(seconds: float) -> str:
