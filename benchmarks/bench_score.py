@@ -24,6 +24,7 @@ Stages are found by adding one at a time to a pass, all in the same rounds, and 
 On a GPU the times are those between two CUDA events: gaps in which the device waits for the host count, as they do for
 whoever waits for the score. `hooks` can come out negative, and is not hidden then: the yardstick goes back to the
 images, a score only to the first response. So can any stage that is smaller than the noise.
+`sjw` is what that vote asks of each candidate: synflow, jacob_cor and wrcor.
 `import` is the time of `from wrcor_ext import score` after `import torch`, in fresh processes.
 """
 
@@ -48,6 +49,7 @@ from table import show
 from timing import Sample
 
 import wrcor_ext
+from wrcor_ext import votes
 
 TRAINING, FORWARD, BARE = "training step", "forward", "forward + input gradient"
 NOTHING, SUMS, LOGDET, WHOLE = "pass, hooks only", "pass, summed", "log-det", "wrcor"
@@ -67,6 +69,8 @@ SCORES: dict[str, dict[str, object]] = {
     "wrcor reference rule": {"rule": "reference"},
     "acor": {"proxies": ("acor",)},
     "naswot": {"proxies": ("naswot",)},
+    "sjw": {"proxies": votes.members(("sjw",))},
+    "sjw tail=8": {"proxies": votes.members(("sjw",)), "tail": 8},
 }
 # Half precision pays where there are tensor cores.
 GPU_SCORES: dict[str, dict[str, object]] = {"wrcor amp=bfloat16": {"amp": "bfloat16"}}
@@ -135,8 +139,7 @@ def stages(rows: Sequence[Result]) -> list[Result]:
 def _scoring(network: Network, options: dict[str, object]) -> Callable[[], float]:
     def score() -> float:
         results = wrcor_ext.score(network.model, network.images, network.labels, **options)  # type: ignore[arg-type]
-        (result,) = results.values()
-        return result.value
+        return sum(result.value for result in results.values())
 
     return score
 

@@ -35,3 +35,7 @@ def test_reproduces_the_published_counts(index: int) -> None:
     assert cost.flops == case["flops_at_resolution"]
     assert cost.params == case["n_params"]
     assert [list(p.shape) for p in build(case).parameters()] == case["param_shapes"]
+
+
+def test_every_published_score_is_compared() -> None:
+    golden.check_complete("mobilenetv2")

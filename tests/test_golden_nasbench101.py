@@ -33,3 +33,7 @@ def build(case: dict[str, Any]) -> nn.Module:
 def test_reproduces_the_published_scores(index: int, dtype: torch.dtype) -> None:
     case = golden.cases("nasbench101")[index]
     golden.check_scores("nasbench101", case, build(case), dtype)
+
+
+def test_every_published_score_is_compared() -> None:
+    golden.check_complete("nasbench101")
