@@ -21,12 +21,26 @@ cudaError_t launch_slices(const CorrelationPlan& plan, i32 chunks, const Respons
 }
 
 template <typename T>
+cudaError_t launch_panels(const CorrelationPlan& plan, i32 chunks, const ResponseTable& table,
+                          const CorrelationPartials& partials, cudaStream_t stream) {
+  if (plan.panel_rows == 16) return launch_slices<T, 16, false>(plan, chunks, table, partials, stream);
+  if constexpr (sizeof(T) == 8) {
+    if (plan.pair) return launch_slices<T, 32, true>(plan, chunks, table, partials, stream);
+    return launch_slices<T, 32, false>(plan, chunks, table, partials, stream);
+  } else {
+    if (plan.pair) return launch_slices<T, 128, true>(plan, chunks, table, partials, stream);
+    if (plan.panel_rows == 128) return launch_slices<T, 128, false>(plan, chunks, table, partials, stream);
+    if (plan.panel_rows == 64) return launch_slices<T, 64, false>(plan, chunks, table, partials, stream);
+    return launch_slices<T, 32, false>(plan, chunks, table, partials, stream);
+  }
+}
+
+template <typename T>
 cudaError_t launch_correlation(Element element, i64 rows, const ResponseInput* responses, int count,
                                const ResponseWeights& weights, void* workspace, const CorrelationResult& result,
                                cudaStream_t stream) {
   using C = Compute<T>;
   constexpr bool is_double = sizeof(C) == 8;
-  constexpr int kWidest = is_double ? 32 : 64;
   if (count < 1 || count > kMaxResponses || rows < 1 || rows > kMaxResponseRows) return cudaErrorInvalidValue;
   const CorrelationPlan plan = correlation_plan(is_double, rows, responses[0].features);
   ResponseTable table = {};
@@ -45,16 +59,7 @@ cudaError_t launch_correlation(Element element, i64 rows, const ResponseInput* r
   const CorrelationPartials partials = {
       memory + at.gram, reinterpret_cast<double*>(memory + at.mean), reinterpret_cast<i32*>(memory + at.exponent),
       reinterpret_cast<i32*>(memory + at.flags), reinterpret_cast<i32*>(memory + at.status)};
-  cudaError_t status = cudaSuccess;
-  if (plan.pair) {
-    status = launch_slices<T, kWidest, true>(plan, chunks, table, partials, stream);
-  } else if (plan.panel_rows == 16) {
-    status = launch_slices<T, 16, false>(plan, chunks, table, partials, stream);
-  } else if (plan.panel_rows == 32) {
-    status = launch_slices<T, 32, false>(plan, chunks, table, partials, stream);
-  } else {
-    status = launch_slices<T, kWidest, false>(plan, chunks, table, partials, stream);
-  }
+  const cudaError_t status = launch_panels<T>(plan, chunks, table, partials, stream);
   if (status != cudaSuccess) return status;
   const MergeView<C> view = {partials, plan};
   return WRCOR_LAUNCH(correlation_merge<C>, dim3(triangle((rows + MergeTraits::kSide - 1) / MergeTraits::kSide)),

@@ -5,6 +5,7 @@
 #include <memory>
 #include <utility>
 
+#include "mma.h"
 #include "sanitizers.h"
 
 namespace wrcor::emulator {
@@ -196,6 +197,7 @@ void Block::release_warp(std::size_t first) {
       if (thread.wait.posted != 0) votes |= std::uint64_t{1} << lane;
     }
     if (complete) {
+      if (meeting.kind == Collective::product) multiply_warp(first);
       for (unsigned lane = 0; lane < lanes; ++lane) {
         if ((members >> lane & 1) == 0) continue;
         Thread& thread = warp[lane];
@@ -216,6 +218,17 @@ void Block::release_warp(std::size_t first) {
     }
     waiting &= complete ? ~members : waiting - 1;
   }
+}
+
+// The product of the warp that starts at thread `first`, all of whose lanes that are left wait for it.
+void Block::multiply_warp(std::size_t first) {
+  Fragments* lanes[kWarpThreads];
+  for (unsigned lane = 0; lane < kWarpThreads; ++lane) {
+    const bool here = first + lane < threads_.size() && threads_[first + lane].state == State::waiting;
+    if (!here) give_up("mma.sync needs all 32 lanes of a warp: " + describe_threads());
+    lanes[lane] = reinterpret_cast<Fragments*>(threads_[first + lane].wait.posted);
+  }
+  multiply_fragments(lanes);
 }
 
 // "threads 0 to 15, 20 wait in __syncthreads at kernel.cuh:12; threads 16 to 19, 21 to 31 returned"

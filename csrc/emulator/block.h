@@ -58,6 +58,7 @@ class Block {
   static void run_threads();
   void release_block();
   void release_warp(std::size_t first);
+  void multiply_warp(std::size_t first);
   void* tag(const Wait& wait);
   std::string describe_threads() const;
   [[noreturn]] void give_up(const std::string& message) const;

@@ -153,7 +153,9 @@ inline float min(float a, float b) { return fminf(a, b); }
 inline float max(float a, float b) { return fmaxf(a, b); }
 inline double min(double a, double b) { return fmin(a, b); }
 inline double max(double a, double b) { return fmax(a, b); }
+inline float __fdividef(float a, float b) { return a / b; }
 inline float rsqrtf(float value) { return 1.0f / sqrtf(value); }
+inline float rsqrt(float value) { return rsqrtf(value); }
 inline double rsqrt(double value) { return 1.0 / sqrt(value); }
 
 #undef WRCOR_MEET

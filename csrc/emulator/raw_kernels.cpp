@@ -57,8 +57,9 @@ RawLaunch raw_launch(void (*kernel)(Parameters...)) {
 #define WRCOR_RAW_ELEMENT(T)                                                                              \
   WRCOR_RAW(wrcor::correlation_slices<T, 16, false>), WRCOR_RAW(wrcor::correlation_slices<T, 32, false>), \
       WRCOR_RAW(wrcor::sign_pack<T>)
-#define WRCOR_RAW_WIDE(T) \
-  WRCOR_RAW(wrcor::correlation_slices<T, 64, false>), WRCOR_RAW(wrcor::correlation_slices<T, 64, true>)
+#define WRCOR_RAW_WIDE(T)                                                                                  \
+  WRCOR_RAW(wrcor::correlation_slices<T, 64, false>), WRCOR_RAW(wrcor::correlation_slices<T, 128, false>), \
+      WRCOR_RAW(wrcor::correlation_slices<T, 128, true>)
 
 const std::map<std::string, RawLaunch>& raw_kernels() {
   static const std::map<std::string, RawLaunch> kernels = {

@@ -42,7 +42,7 @@ void set_shared_memory_limit(std::size_t bytes);
 void* shared_array(const void* declaration, const char* name, std::size_t bytes);
 void* dynamic_shared();
 
-enum class Collective { block_barrier, warp_barrier, shuffle, ballot };
+enum class Collective { block_barrier, warp_barrier, shuffle, ballot, product };
 
 // A place in a kernel. Two threads meet only at the same one.
 struct Site {
@@ -57,6 +57,7 @@ struct Site {
 //   warp_barrier   0
 //   shuffle        what lane `source` posted, or NaN bits where it takes no part
 //   ballot         a bit for each lane that posted something other than 0
+//   product        0; each lane has posted the address of its Fragments (mma.h), which now hold the product
 std::uint64_t meet(Collective kind, Site site, unsigned mask, std::uint64_t posted, unsigned source);
 
 // Reports an error of the running thread and gives up the launch.

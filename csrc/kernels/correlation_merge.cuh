@@ -60,24 +60,12 @@ struct MergeView {
 
   __device__ i64 row(i64 chunk, int row) const { return chunk * plan.panels * plan.panel_rows + row; }
 
-  // Place of entry i <= j within a chunk's gram: tile_position() and row_of() of correlation.cuh, backwards.
+  // Place of entry i <= j within a chunk's gram.
   __device__ i64 entry(int i, int j) const {
-    constexpr int pack = 16 / static_cast<int>(sizeof(C)), side = 2 * pack;
-    const int half = plan.panel_rows / 2, sets = plan.panel_rows / side;
     const int pi = i / plan.panel_rows, pj = j / plan.panel_rows;
     const int pair = pi * plan.panels - pi * (pi - 1) / 2 + pj - pi;
-    const int in_i = i % plan.panel_rows, in_j = j % plan.panel_rows;
-    int set_i = in_i % half / pack, set_j = in_j % half / pack;
-    int element_i = in_i / half * pack + in_i % pack, element_j = in_j / half * pack + in_j % pack;
-    if (!plan.pair && set_i > set_j) {
-      const int set = set_i, element = element_i;
-      set_i = set_j;
-      element_i = element_j;
-      set_j = set;
-      element_j = element;
-    }
-    const int tile = plan.pair ? set_i * sets + set_j : set_i * sets - set_i * (set_i - 1) / 2 + set_j - set_i;
-    return static_cast<i64>(pair) * plan.gram_elements + (tile * side + element_i) * side + element_j;
+    const int within = i % plan.panel_rows * plan.panel_rows + j % plan.panel_rows;
+    return static_cast<i64>(pair) * plan.gram_elements + within;
   }
   __device__ double gram(i64 chunk, i64 entry) const {
     return static_cast<const C*>(partials.gram)[chunk * plan.pairs * plan.gram_elements + entry];

@@ -75,29 +75,23 @@ __device__ inline void load_words(const void* from, u32* out) {
   out[3] = raw.w;
 }
 
-// out = 8 bytes at `from`, which lies on 8 bytes.
-__device__ inline void load_two_words(const void* from, u32* out) {
-  const uint2 raw = __ldg(static_cast<const uint2*>(from));
-  out[0] = raw.x;
-  out[1] = raw.y;
-}
-
-// Values of one lane out of row[0, count); elements from `count` on are zero and are not read. A lane loads kLoad
-// neighbouring elements at once where rows are aligned; where they are not, neighbouring lanes load neighbours. One
-// order holds for all rows of a response, and neither correlation nor counting depends on which it is.
-template <typename T, int kLanes, int kValues, int kLoad>
+// Values of one lane out of row[0, count); elements from `count` on are zero and are not read. A lane loads 16 bytes at
+// once where rows are aligned; where they are not, neighbouring lanes load neighbours. One order holds for all rows of
+// a response, and neither correlation nor counting depends on which it is.
+template <typename T, int kLanes, int kValues>
 struct LaneValues {
   using Words = Storage<T>;
+  static constexpr int kLoad = kVector<T>;
   static constexpr int kWords = kValues / Words::kPerWord;
   static_assert(kValues % kLoad == 0 && kValues <= 32, "whole loads, a bit per value");
-  static_assert(kLoad * sizeof(T) == 16 || kLoad * sizeof(T) == 8, "loads of 16 or 8 bytes");
   typename Words::Word words[kWords];
 
   __device__ Compute<T> operator[](int v) const { return Words::get(words, v); }
 
   // Index of value `v` of a lane.
   __device__ static int index(bool aligned, int lane, int v) {
-    return aligned ? v / kLoad * (kLanes * kLoad) + lane * kLoad + v % kLoad : v * kLanes + lane;
+    const int first = aligned ? lane * kLoad : lane, step = aligned ? 1 : kLanes;
+    return (v - v % kLoad) * kLanes + first + v % kLoad * step;
   }
 
   // Bit v is set where value v is one of the first `count` elements.
@@ -113,11 +107,7 @@ struct LaneValues {
     for (int start = 0; start < kValues; start += kLoad) {
       const int first = index(true, lane, start);
       if (aligned && first + kLoad <= count) {
-        if constexpr (kLoad * sizeof(T) == 16) {
-          load_words(row + first, words + start / Words::kPerWord);
-        } else {
-          load_two_words(row + first, words + start / Words::kPerWord);
-        }
+        load_words(row + first, words + start / Words::kPerWord);
       } else {
 #pragma unroll
         for (int v = start; v < start + kLoad; v += Words::kPerWord) {
@@ -138,6 +128,11 @@ struct LaneValues {
     }
   }
 };
+
+// 1 / value, within two units in the last place, for values between 1 and 2^31. IEEE's division would call a function
+// for what is rare, and a call takes registers.
+__device__ inline float reciprocal(float value) { return __fdividef(1.0f, value); }
+__device__ inline double reciprocal(double value) { return 1.0 / value; }
 
 // False for a NaN and for an infinity.
 template <typename C>

@@ -45,7 +45,7 @@ __global__ void __launch_bounds__(PackTraits::kThreads)
     const i64 row = piece / pieces, start = piece % pieces * kSignFeatures<T>;
     const i64 left = features - start;
     const int count = static_cast<int>(left < kSignFeatures<T> ? left : kSignFeatures<T>);
-    LaneValues<T, 32, kValues, kVector<T>> values;
+    LaneValues<T, 32, kValues> values;
     values.load(static_cast<const T*>(data) + row * stride + start, count, aligned != 0, lane);
     u32 mine = 0;
 #pragma unroll

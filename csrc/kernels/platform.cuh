@@ -8,6 +8,7 @@
 
 #if defined(WRCOR_EMULATE)
 #include "emulator.h"
+#include "mma.h"
 #else
 #include <cuda_bf16.h>
 #include <cuda_fp16.h>
@@ -16,6 +17,8 @@
 
 #include <cstddef>
 #endif
+
+#include "mma.cuh"
 #endif
 
 namespace wrcor {
@@ -27,6 +30,27 @@ using i64 = long long;
 using u64 = unsigned long long;
 
 static_assert(sizeof(i32) == 4 && sizeof(i64) == 8, "an LP64 platform is assumed");
+
+// threadIdx.x and blockIdx.x, which the compiler takes for new numbers at each call: where registers are short it works
+// out places anew from them instead of keeping them.
+__device__ inline u32 thread_index() {
+#if defined(WRCOR_EMULATE)
+  return threadIdx.x;
+#else
+  u32 index;
+  asm volatile("mov.u32 %0, %%tid.x;" : "=r"(index));
+  return index;
+#endif
+}
+__device__ inline u32 block_index() {
+#if defined(WRCOR_EMULATE)
+  return blockIdx.x;
+#else
+  u32 index;
+  asm volatile("mov.u32 %0, %%ctaid.x;" : "=r"(index));
+  return index;
+#endif
+}
 
 }  // namespace wrcor
 

@@ -52,13 +52,14 @@ void correlates(Element element, Shape shape, i64 stride, i64 offset) {
 }
 
 TEST(every_panel_and_element_type) {
-  std::vector<Shape> shapes = {{1, 5}, {3, 300}, {33, 517}, {65, 129}};
+  std::vector<Shape> shapes = {{1, 5}, {3, 300}, {33, 517}, {65, 129}, {129, 70}};
   if (kThorough) {
     shapes.insert(shapes.end(), {{1, 1}, {2, 2}, {16, 256}, {17, 1}, {31, 1031}, {32, 64}, {64, 1000}, {129, 321}});
   }
   for (const Element element : kElements) {
     for (const Shape& shape : shapes) {
       if (!kThorough && shape.rows == 65 && element == Element::bfloat16) continue;
+      if (!kThorough && shape.rows == 129 && element != Element::float32) continue;
       correlates(element, shape, shape.features, 0);
     }
   }
@@ -94,8 +95,8 @@ TEST(rows_without_variance_and_without_end) {
     const Stored x(element, values, shape.rows, shape.features, 0);
     const std::vector<double> got = measured(element, x, shape.rows);
     compare(got, correlation(x.values(), shape.rows), kTolerance);
-    CHECK(got[7] == 1.0);
-    CHECK(got[8] == -1.0);
+    CHECK_NEAR(got[7], 1.0, 1e-15);
+    CHECK_NEAR(got[8], -1.0, 1e-15);
     CHECK(std::isnan(got[1 * shape.rows + 1]) && std::isnan(got[3 * shape.rows]));
   }
 }

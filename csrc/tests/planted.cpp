@@ -138,6 +138,15 @@ __global__ void divergent_shuffle(float* out) {
   out[blockIdx.x * kThreads + threadIdx.x] = value;
 }
 
+// A product of the tensor cores takes all lanes of a warp.
+template <bool kBug>
+__global__ void divergent_product(float* out) {
+  const unsigned fragment[4] = {};
+  float4 sums = {};
+  if (!kBug || threadIdx.x % 32 < 16) sums = wrcor::multiply_halves(fragment, fragment, sums);
+  out[blockIdx.x * kThreads + threadIdx.x] = sums.x;
+}
+
 struct Plant {
   const char* name;
   void (*bug)(float*);
@@ -151,7 +160,7 @@ const Plant plants[] = {
     PLANT(missing_barrier),     PLANT(buffer_reused),     PLANT(warp_without_barrier), PLANT(blocks_race),
     PLANT(shared_overrun),      PLANT(dynamic_overrun),   PLANT(uninitialised),        PLANT(blocks_race_after_barrier),
     PLANT(misaligned_load),     PLANT(divergent_barrier), PLANT(divergent_shuffle),    PLANT(device_overrun),
-    PLANT(distant_blocks_race),
+    PLANT(distant_blocks_race), PLANT(divergent_product),
 };
 
 void run(void (*kernel)(float*)) {

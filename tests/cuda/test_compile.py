@@ -42,7 +42,7 @@ LIMITS = {
     "slogdet_shared": 64,
     "slogdet_blocked": 128,
 }
-KERNELS = 15 + 2 + 4 + 2 + 2  # slices: 4 panels for each of 3 types and 3 for float64; merge and count: 2 each
+KERNELS = 18 + 2 + 4 + 2 + 2  # slices: 5 panels for each of 3 types and 3 for float64; merge and count: 2 each
 
 
 @dataclass(frozen=True)
@@ -123,9 +123,9 @@ def test_occupancy_on_h100():
     # docs/cuda.md counts on these.
     for kernel in compiled("90"):
         if kernel.name == "correlation_slices":
-            # Panels of 16 rows have blocks of 128 threads: Li16 in the mangled name.
-            small = "Li16E" in kernel.symbol
-            assert blocks_on_h100(128 if small else 256, kernel) == (4 if small else 2), kernel
+            # 16 warps or more. The rows of a panel, Li16 and so on in the mangled name, say how many a block has.
+            threads = {"16": 128, "128": 512}.get(re.findall(r"Li(\d+)E", kernel.symbol)[0], 256)
+            assert blocks_on_h100(threads, kernel) >= 512 // threads, kernel
         elif kernel.name == "correlation_merge":
             assert blocks_on_h100(256, kernel) >= 2, kernel
         elif kernel.name == "sign_pack":

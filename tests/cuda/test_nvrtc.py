@@ -17,7 +17,7 @@ from wrcor_ext.ops.cupy_backend import compiler, plan
 KERNELS = [
     *(
         plan.correlation_plan(dtype, rows, 4096).slices_kernel(dtype)
-        for dtype, rows in ((torch.float32, 64), (torch.bfloat16, 65), (torch.float64, 9), (torch.float16, 32))
+        for dtype, rows in ((torch.float32, 64), (torch.bfloat16, 129), (torch.float64, 9), (torch.float16, 32))
     ),
     plan.merge_kernel(torch.float32),
     plan.merge_kernel(torch.float64),

@@ -28,11 +28,11 @@ MAX_SUMS = 8
 """Sums that a launch adds to."""
 
 THREADS = 256
-"""Of a block of every kernel but `correlation_slices` for 16 rows."""
+"""Of a block of every kernel but `correlation_slices`, whose plan says it."""
 
 # The C++ headers have the reason of each.
-_TARGET_BLOCKS = 264
-_MAX_SLICES_PER_CHUNK = 32
+_TARGET_THREADS = 132 * 512
+_MAX_CHUNK_FEATURES = 4096
 _MAX_CHUNKS = 1024
 _RUN_BYTES = 64 << 20
 _MERGE_SIDE = 8
@@ -72,26 +72,27 @@ class CorrelationPlan:
     @property
     def slices_threads(self) -> int:
         """Threads of a block of the first kernel."""
-        return 128 if self.panel_rows == 16 else THREADS
+        return _slice_threads(self.panel_rows)
+
+
+def _slice_threads(panel_rows: int) -> int:
+    return {16: 128, 128: 512}.get(panel_rows, 256)
 
 
 def correlation_plan(dtype: torch.dtype, rows: int, features: int) -> CorrelationPlan:
     """How a response [rows, features] is cut."""
     double = dtype == torch.float64
-    widest = 32 if double else 64
-    panel_rows = 16 if rows <= 16 else 32 if rows <= 32 else widest
-    pair = rows > widest
+    panel_rows = 16 if rows <= 16 else 32 if rows <= 32 or double else 64 if rows <= 64 else 128
+    pair = rows > panel_rows
     panels = -(-rows // panel_rows)
     pairs = panels * (panels + 1) // 2
-    side = 4 if double else 8
-    sets = panel_rows // side
-    tiles = sets * sets if pair else sets * (sets + 1) // 2
-    slice_features = 64 if double or pair else 128
+    slice_features = 64 if double else 32 if pair else 128 if panel_rows <= 32 else 64
+    blocks = _TARGET_THREADS // _slice_threads(panel_rows)
     slices = -(-features // slice_features)
-    length = min(-(-slices * pairs // _TARGET_BLOCKS), _MAX_SLICES_PER_CHUNK)
+    length = min(-(-slices * pairs // blocks), _MAX_CHUNK_FEATURES // slice_features)
     length = max(length, -(-slices // _MAX_CHUNKS))
     return CorrelationPlan(
-        panel_rows, pair, panels, pairs, slice_features, tiles * side * side, length, -(-slices // length)
+        panel_rows, pair, panels, pairs, slice_features, panel_rows * panel_rows, length, -(-slices // length)
     )
 
 
