@@ -5,11 +5,10 @@ from __future__ import annotations
 import math
 import re
 from html.parser import HTMLParser
-from xml.etree import ElementTree
 
 import pytest
 
-from wrcor_ext.reporting import Candidate, Report, cell, svg
+from wrcor_ext.reporting import Candidate, Report, svg
 
 CELL = "|nor_conv_3x3~0|+|none~0|skip_connect~1|+|avg_pool_3x3~0|nor_conv_1x1~1|none~2|"
 VOID = {"wbr", "meta", "br", "hr", "img", "link", "input"}
@@ -62,6 +61,7 @@ def report(candidates, best=None, **changes):
     scored = sorted((c for c in candidates if c.objective is not None), key=lambda c: -c.objective)
     fields = {
         "title": "evolution search of nasbench201",
+        "space": "nasbench201",
         "objective": "wrcor",
         "candidates": candidates,
         "best": scored[:5] if best is None else best,
@@ -185,19 +185,3 @@ def test_a_million_points_make_a_small_file():
     points = [(float(number), 1.0) for number in range(1_000_000)]
     axis = svg.Axis("x", 0.0, 1e6)
     assert len(svg.chart(axis, svg.Axis("y", 0.0, 2.0), title="t", dots=points)) < 60_000
-
-
-def test_a_cell_is_drawn_edge_by_edge():
-    drawing = cell.draw(CELL)
-    root = ElementTree.fromstring(drawing)
-    classes = [element.get("class") for element in root.iter("path") if element.get("class") != "tip"]
-    assert classes == [
-        "edge op-nor_conv_3x3", "edge op-skip_connect", "edge op-avg_pool_3x3", "edge op-nor_conv_1x1",
-    ]  # fmt: skip
-    texts = [element.text for element in root.iter("text")]
-    assert texts == ["conv 3×3", "skip", "pool 3×3", "conv 1×1", "in", "1", "2", "out"]  # noqa: RUF001
-
-
-def test_other_text_is_no_cell():
-    assert cell.draw('{"matrix": [[0, 1], [0, 0]], "ops": ["input", "output"]}') is None
-    assert cell.draw("arch 2") is None

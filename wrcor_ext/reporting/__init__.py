@@ -1,7 +1,8 @@
-"""Reports for people: a self-contained HTML page of a search."""
+"""Reports and drawings for people: a self-contained HTML page of a search, an SVG of an architecture."""
 
 from __future__ import annotations
 
+from wrcor_ext.reporting.drawing import draw
 from wrcor_ext.reporting.report import Candidate, Report
 
-__all__ = ["Candidate", "Report"]
+__all__ = ["Candidate", "Report", "draw"]

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 
-from wrcor_ext.reporting import cell, numbers
+from wrcor_ext.reporting import drawing, numbers
 from wrcor_ext.reporting.style import STYLE
 from wrcor_ext.reporting.svg import Axis, Mark, Point, chart
 
@@ -51,6 +51,7 @@ class Report:
 
     Attributes:
         title: its heading.
+        space: name of the search space.
         objective: name of what is maximised.
         candidates: all trials in order.
         best: the best of them, best first, each architecture once.
@@ -59,6 +60,7 @@ class Report:
     """
 
     title: str
+    space: str
     objective: str
     candidates: Sequence[Candidate]
     best: Sequence[Candidate]
@@ -143,8 +145,8 @@ class Report:
         return f'<section class="charts">{"".join(figures)}</section>{note}'
 
     def _cell(self) -> str:
-        drawing = cell.draw(self.best[0].architecture) if self.best else None
-        return f'<section><h2>Best cell</h2><div class="cell">{drawing}</div></section>' if drawing else ""
+        picture = drawing.element(self.best[0].architecture, self.space) if self.best else None
+        return f'<section><h2>Best cell</h2><div class="cell">{picture}</div></section>' if picture else ""
 
     def _facts(self) -> str:
         tables = (("Configuration", self.configuration), ("Environment", self.environment))

@@ -51,13 +51,4 @@ svg text { fill: var(--soft); }
 .dots { stroke: var(--main); stroke-opacity: .4; stroke-width: 6; stroke-linecap: round; fill: none; }
 .steps { stroke: var(--warm); stroke-width: 2.2; fill: none; }
 .mark { fill: var(--warm); stroke: var(--card); stroke-width: 1.5; }
-.cell { max-width: 620px; margin: 0 auto; }
-.edge { fill: none; stroke-width: 2.2; stroke: var(--conv); }
-.edge.op-nor_conv_1x1 { stroke: var(--small); }
-.edge.op-avg_pool_3x3 { stroke: var(--pool); }
-.edge.op-skip_connect { stroke: var(--skip); stroke-dasharray: 5 4; }
-.tip { fill: var(--soft); }
-.node { fill: var(--card); stroke: var(--ink); stroke-width: 1.6; }
-svg .node-label { fill: var(--ink); font-weight: 600; }
-svg .op { fill: var(--ink); }
 """

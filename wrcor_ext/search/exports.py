@@ -56,6 +56,7 @@ def report(config: SearchConfig, record: Mapping[str, Any], trials: Sequence[Tri
     """The HTML report."""
     page = Report(
         title=f"{config.strategy} search of {config.space}",
+        space=config.space,
         objective=objective_name(config.proxies[0]),
         candidates=[_candidate(trial) for trial in trials],
         best=[_candidate(trial) for trial in best],
