@@ -102,7 +102,8 @@ class Seen:
 
     Attributes:
         output: of the model, without its graph.
-        image_gradient: [N, ...], gradient of the sum of all outputs with respect to the images, if asked for.
+        image_gradient: [N, ...], gradient of the sum of all outputs with respect to the images, if asked for
+            and they are floating point.
         weight_gradients: gradient of the loss with respect to the weight of each of `weight_layers`, if asked for.
     """
 

@@ -190,7 +190,8 @@ def _shared_pass(subject: Subject, request: Request, way: _Way) -> Measured:
     weights = [layer.weight for layer in weight_layers(model)] if plan.weight_gradients else []
     for weight in weights:
         weight.requires_grad_(True)
-    if plan.image_gradients:
+    image_gradients = plan.image_gradients and images.is_floating_point()
+    if image_gradients:
         images.requires_grad_(True)
     needs_graph = plan.loss_gradients or plan.image_gradients
     with ExitStack() as stack:
@@ -213,15 +214,15 @@ def _shared_pass(subject: Subject, request: Request, way: _Way) -> Measured:
                     gradients=plan.response_gradients,
                 )
                 forward.enter_context(recorder)
-            output = model(images)
+            # A leaf of the graph is not the model's to overwrite.
+            output = model(images.clone() if image_gradients else images)
             if recorder is not None and recorder.calls == 0:
                 raise InputError(_no_activations(model, subject.rule))
             if plan.loss_gradients:
                 loss = subject.loss_of(output)
         image_gradient: Tensor | None = None
-        if plan.image_gradients:
-            total = logits_of(output).sum()
-            (image_gradient,) = torch.autograd.grad(total, images, retain_graph=loss is not None)
+        if image_gradients:
+            image_gradient = _image_gradient(logits_of(output).sum(), images, retain_graph=loss is not None)
         gradients: Sequence[Tensor | None] = ()
         if loss is not None:
             # One is exact: nothing is changed where nothing needs a scale.
@@ -240,6 +241,14 @@ def _shared_pass(subject: Subject, request: Request, way: _Way) -> Measured:
     )
     results: dict[Need, Any] = {probe: watch.finish(subject, seen) for probe, watch in watches.items()}
     return Measured(results, sums, max(1, len(subject.blocks)), first_levels, way.offloaded)
+
+
+def _image_gradient(total: Tensor, images: Tensor, *, retain_graph: bool) -> Tensor:
+    """The gradient of `total` with respect to the images: zero where it does not depend on them."""
+    gradient: Tensor | None = None
+    if total.requires_grad:
+        (gradient,) = torch.autograd.grad(total, images, retain_graph=retain_graph, allow_unused=True)
+    return torch.zeros_like(images) if gradient is None else gradient
 
 
 def _backward(

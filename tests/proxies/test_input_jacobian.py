@@ -120,3 +120,38 @@ def test_gradients_that_do_not_vary_are_degenerate_with_a_reason() -> None:
         assert result.status == "degenerate", name
         assert result.detail["reason"]
     assert wrcor_ext.score(model, images, labels, proxies=["resp_sens"])["resp_sens"].value == 0
+
+
+def test_an_output_that_the_images_do_not_reach_has_the_gradient_zero() -> None:
+    class Constant(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.head = nn.Linear(2, 4)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.head(torch.ones(len(x), 2).relu())
+
+    images, labels = batch()
+    assert wrcor_ext.score(Constant(), images, labels, proxies=["resp_sens", "snip"])["resp_sens"].value == 0
+
+
+def test_a_model_may_overwrite_the_images() -> None:
+    images, labels = batch()
+    torch.manual_seed(0)
+    careless = nn.Sequential(nn.ReLU(inplace=True), nn.Flatten(), nn.Linear(192, 4))
+    careful = nn.Sequential(nn.ReLU(), *careless[1:])
+    names = (*SHARED, "dyn_isometry")
+    found, truth = (wrcor_ext.score(model, images, labels, proxies=names) for model in (careless, careful))
+    assert {n: found[n].value for n in names} == {n: truth[n].value for n in names}
+    assert found["jacob_cor"].status == "ok"
+
+
+def test_tokens_have_no_gradient_and_the_other_scores_are_unaffected() -> None:
+    model = nn.Sequential(nn.Embedding(10, 6), nn.Linear(6, 6), nn.ReLU(), nn.Flatten(), nn.Linear(48, 4))
+    tokens = torch.randint(10, (8, 8), generator=torch.Generator().manual_seed(0))
+    labels = torch.arange(8) % 4
+    scores = wrcor_ext.score(model, tokens, labels, proxies=["acor", *SHARED, "dyn_isometry", "synflow", "snip"])
+    for name in (*SHARED, "dyn_isometry", "synflow"):
+        assert scores[name].status == "failed", name
+        assert str(scores[name].detail["reason"]).startswith("images are torch.int64")
+    assert scores["acor"].status == scores["snip"].status == "ok"

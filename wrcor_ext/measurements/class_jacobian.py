@@ -32,8 +32,8 @@ class ClassJacobian(OwnPasses):
         if not subject.images.is_floating_point():
             raise NotApplicableError(f"images are {subject.images.dtype}: there is no gradient with respect to them")
         images = subject.images.requires_grad_(True)
-        # The leaf is not the model's to overwrite.
-        logits = logits_of(subject.model(images.view_as(images)))
+        # A leaf of the graph is not the model's to overwrite.
+        logits = logits_of(subject.model(images.clone()))
         if logits.dim() != 2 or logits.shape[0] != images.shape[0]:
             raise NotApplicableError(f"outputs of shape {tuple(logits.shape)} are not [N, classes]")
         classes = logits.shape[1]
