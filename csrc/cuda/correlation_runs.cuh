@@ -7,7 +7,7 @@
 
 namespace wrcor {
 
-// A run ends before it needs more workspace than this, unless it is a single response. Some 25 responses of N = 64 and
+// A run ends before it needs more workspace than this, unless it is a single response. Some 15 responses of N = 64 and
 // D = 131072 fit, any of which keeps the device busy by itself.
 constexpr i64 kRunBytes = i64(64) << 20;
 

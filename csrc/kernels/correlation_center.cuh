@@ -15,7 +15,7 @@ struct Add {
 struct Larger {
   template <typename C>
   __device__ C operator()(C a, C b) const {
-    return b > a ? b : a;
+    return max(a, b);  // of a NaN and a number: the number
   }
 };
 
@@ -94,14 +94,15 @@ __device__ inline OwnRow<Compute<T>> center_pack(const Pack<Traits, T>& pack, u3
 #pragma unroll
   for (int r = 0; r < kPack; ++r) {
     const C first = state.first[r];
-    sums[r] = tops[r] = C(0);
+    bool unlike = false;
 #pragma unroll
     for (int v = 0; v < kValues; ++v) {
       const C value = pack.row[r][v];
-      sums[r] += value;
-      tops[r] = Larger()(tops[r], value < C(0) ? -value : value);
-      differs |= value != first ? (seen >> v & 1u) << r : 0u;
+      sums[r] = v == 0 ? value : sums[r] + value;
+      tops[r] = v == 0 ? fabs(value) : max(tops[r], fabs(value));
+      unlike = unlike || (value != first && (seen >> v & 1u) != 0);
     }
+    differs |= unlike ? 1u << r : 0u;
   }
   // From here on a lane looks after one row, `own`, until its scale and centre are known to all.
   constexpr int kShare = kLanes / kPack;
@@ -129,21 +130,19 @@ __device__ inline OwnRow<Compute<T>> center_pack(const Pack<Traits, T>& pack, u3
   const int own_exponent = nonzero ? scale_exponent(top) : kZeroExponent;
   const int old_exponent = state.exponent[own];
   const int exponent = own_exponent > old_exponent ? own_exponent : old_exponent;
-  // Zero marks a row that leaves zeros: 0 * infinity would be a NaN.
   const C scale = nonzero ? power_of_two<C>(-exponent) : C(0);
   const C centre = nonzero ? mean * scale : C(0);
 
-  // The mean is rounded to the compute type: what it leaves is the mean of a row that is nearly centred.
+  // The mean is rounded to the compute type: what it leaves is the mean of a row that is nearly centred. A row that is
+  // not finite may stay so: its correlations are undefined, and those of other rows never meet it.
 #pragma unroll
   for (int r = 0; r < kPack; ++r) {
     const C row_scale = __shfl_sync(all, scale, r * kShare, kLanes);
     const C row_centre = __shfl_sync(all, centre, r * kShare, kLanes);
-    sums[r] = C(0);
 #pragma unroll
     for (int v = 0; v < kValues; ++v) {
-      const bool counts = row_scale != C(0) && (seen >> v & 1u) != 0;
-      out[r][v] = counts ? pack.row[r][v] * row_scale - row_centre : C(0);
-      sums[r] += out[r][v];
+      out[r][v] = (seen >> v & 1u) != 0 ? pack.row[r][v] * row_scale - row_centre : C(0);
+      sums[r] = v == 0 ? out[r][v] : sums[r] + out[r][v];
     }
   }
   const C residual = reduce_pack<kPack, kLanes>(sums, lane, Add()) * per_feature;
