@@ -37,6 +37,7 @@ OTHER = {
     "workers": 2,
     "timeout": 60.0,
     "budget": 7,
+    "refine": 3,
     "dataset": "noise",
     "data_root": "somewhere",
     "download": True,
@@ -225,5 +226,6 @@ def test_python_callers_get_the_same_checks():
 def test_length_place_and_display_are_no_part_of_the_identity():
     identity = SearchConfig().identity()
     assert set(OPTIONS) - set(identity) == {
-        "budget", "data_root", "download", "threads", "workers", "timeout", "out", "resume", "explain", "json",
+        "budget", "refine", "data_root", "download", "threads", "workers", "timeout",
+        "out", "resume", "explain", "json",
     }  # fmt: skip

@@ -5,14 +5,15 @@ from __future__ import annotations
 import argparse
 import shlex
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from rich.console import Console
 
-from wrcor_ext import cli, data, explaining, strategies
+from wrcor_ext import cli, explaining, strategies
 from wrcor_ext.data import Batch
 from wrcor_ext.errors import WrcorError
 from wrcor_ext.ops.native import check_required
@@ -27,10 +28,11 @@ from wrcor_ext.search.evaluator import Evaluator, InProcessEvaluator
 from wrcor_ext.search.interruption import Interruption
 from wrcor_ext.search.limits import limited
 from wrcor_ext.search.progress import Progress
-from wrcor_ext.search.setup import evaluator_maker, space_of
+from wrcor_ext.search.refine import Leader, refine
+from wrcor_ext.search.setup import batch_of, evaluator_maker, space_of
 from wrcor_ext.search.study import Study, recorded_config
-from wrcor_ext.search.timings import Timings
-from wrcor_ext.search.trial import objective_name
+from wrcor_ext.search.timings import EVALUATE, Timings
+from wrcor_ext.search.trial import Trial, objective_name
 from wrcor_ext.search.workers import WorkerPool, worker_count
 from wrcor_ext.spaces import Space
 from wrcor_ext.strategies import Strategy
@@ -57,15 +59,7 @@ def _search(argv: Sequence[str]) -> int:
         return 0
     check_required()
     torch.set_num_threads(config.threads)
-    batch = data.load(
-        config.dataset,
-        batch_size=config.batch_size,
-        seed=config.seed,
-        image_size=config.image_size or space_of(config).default_image_size,
-        augment=config.augment,
-        data_root=config.data_root,
-        download=config.download,
-    )
+    batch = batch_of(config, config.image_size or space_of(config).default_image_size)
     space = limited(space_of(config, num_classes=batch.num_classes), config, image_size=batch.images.shape[-1])
     strategy = strategies.create(config.strategy, space, **_options(config, strategies.get(config.strategy).options))
     # Only now, so that nothing is left behind where any of the above refuses its input.
@@ -107,13 +101,17 @@ def _run(study: Study, space: Space[Any], strategy: Strategy[Any], batch: Batch,
                 )
         except KeyboardInterrupt:
             pass  # Asked for twice: the running trials are dropped, all finished ones are in the journal.
-        written = study.export()
-    summary.show(study, written, timings, as_json=config.json)
-    if study.journal.count() < config.budget:
+        leaders = study.leaders()
+        if config.refine > 1:
+            with suppress(KeyboardInterrupt), timings.phase(EVALUATE):
+                leaders = _refined(leaders, space, config, batch, interruption) or leaders
+        written = study.export(leaders)
+    summary.show(study, leaders, written, timings, as_json=config.json)
+    done = study.journal.count()
+    if done < config.budget or (interruption.requested and config.refine > 1):
+        where = f"after {done} of {config.budget} trials" if done < config.budget else "before the best were refined"
         resume = shlex.join([*COMMAND.split(), "--out", str(study.folder), "--resume"])
-        messages.print(
-            f"stopped after {study.journal.count()} of {config.budget} trials; to go on: {resume}", markup=False
-        )
+        messages.print(f"stopped {where}; to go on: {resume}", markup=False)
         return interruption.exit_code
     if not study.journal.best(1):
         raise WrcorError(
@@ -121,6 +119,22 @@ def _run(study: Study, space: Space[Any], strategy: Strategy[Any], batch: Batch,
             f"{study.journal.commonest_reason()}"
         )
     return 0
+
+
+def _refined(
+    leaders: Sequence[Leader], space: Space[Any], config: SearchConfig, batch: Batch, interruption: Interruption
+) -> list[Leader] | None:
+    """The leaders after `--refine`; None if that was interrupted."""
+    evaluators: dict[int, Evaluator[Any]] = {}
+
+    def objective(trial: Trial, repeat: int) -> float | None:
+        if repeat not in evaluators:
+            other = replace(config, seed=(config.seed + repeat) % 2**63)
+            evaluators[repeat] = InProcessEvaluator(space, batch_of(other, batch.images.shape[-1]), other)
+        evaluation = evaluators[repeat].evaluate(space.parse(trial.architecture))
+        return replace(trial, evaluation=evaluation).objective
+
+    return refine([one.trial for one in leaders], objective, config.refine, lambda: interruption.requested)
 
 
 def _pool(

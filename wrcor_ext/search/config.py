@@ -90,6 +90,12 @@ class SearchConfig(ScoringOptions):
         kinds.optional(kinds.positive("seconds"), "no limit"),
         role="adjustable",
     )
+    refine: int = option(
+        1,
+        "at the end, times that the five best are scored, on other images and weights, while they are near ties",
+        kinds.whole(1, 1000),
+        role="adjustable",
+    )
     out: str | None = option(
         None,
         "run folder",

@@ -9,6 +9,7 @@ from typing import Any
 
 from wrcor_ext.reporting import Candidate, Report
 from wrcor_ext.search.config import DEFAULTS, NETWORK_OPTIONS, SearchConfig
+from wrcor_ext.search.refine import Leader
 from wrcor_ext.search.trial import Trial, direction, objective_name
 
 
@@ -37,19 +38,27 @@ def parquet(trials: Sequence[Trial], proxies: Sequence[str]) -> bytes:
     return buffer.getvalue()
 
 
-def best_json(best: Trial) -> bytes:
-    """The best trial: architecture, scores, cost, trial."""
-    return (json.dumps(trial_facts(best), indent=2) + "\n").encode()
+def best_json(best: Leader) -> bytes:
+    """The best candidate: architecture, scores, cost, trial, and what refining found."""
+    return (json.dumps(leader_facts(best), indent=2) + "\n").encode()
 
 
-def trial_facts(trial: Trial) -> dict[str, object]:
-    """A trial in JSON types."""
-    return {
+def leader_facts(leader: Leader) -> dict[str, object]:
+    """A candidate in JSON types."""
+    trial = leader.trial
+    facts: dict[str, object] = {
         "architecture": trial.architecture,
         "scores": dict(trial.evaluation.scores),
         "cost": None if trial.cost is None else {"flops": trial.cost.flops, "params": trial.cost.params},
         "trial": trial.trial,
     }
+    if leader.repeats > 1:
+        facts["refined"] = {
+            "mean": leader.mean,
+            "standard_error": leader.standard_error,
+            "repeats": leader.repeats,
+        }
+    return facts
 
 
 def report(config: SearchConfig, record: Mapping[str, Any], trials: Sequence[Trial], best: Sequence[Trial]) -> bytes:

@@ -1,4 +1,4 @@
-"""What a configuration stands for: the space, and an evaluator that worker processes can make for themselves."""
+"""What a configuration stands for: the space, the images, and an evaluator that worker processes can make."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from wrcor_ext import spaces
+from wrcor_ext import data, spaces
 from wrcor_ext.data import Batch
 from wrcor_ext.search import config as configs
 from wrcor_ext.search.config import SearchConfig
@@ -31,6 +31,23 @@ def space_of(config: SearchConfig, **facts: int) -> Space[Any]:
         facts["image_size"] = config.image_size
     taken = spaces.entry(config.space).options
     return spaces.get(config.space, **given, **{name: value for name, value in facts.items() if name in taken})
+
+
+def batch_of(config: SearchConfig, image_size: int) -> Batch:
+    """The images that a run with this seed scores on.
+
+    Raises:
+        InputError: if they cannot be had.
+    """
+    return data.load(
+        config.dataset,
+        batch_size=config.batch_size,
+        seed=config.seed,
+        image_size=image_size,
+        augment=config.augment,
+        data_root=config.data_root,
+        download=config.download,
+    )
 
 
 def evaluator_maker(config: SearchConfig, batch: Batch) -> MakeEvaluator:

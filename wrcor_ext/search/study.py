@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -13,6 +13,7 @@ from wrcor_ext.search import exports
 from wrcor_ext.search.config import SearchConfig, to_yaml
 from wrcor_ext.search.files import FolderLock, storage_errors, write_atomically
 from wrcor_ext.search.journal import Journal, read_record
+from wrcor_ext.search.refine import LEADERS, Leader, leader
 
 JOURNAL = "trials.sqlite"
 DERIVED = ("config.yaml", "trials.parquet", "best.json", "report.html")
@@ -106,18 +107,25 @@ class Study:
         """SHA-256 over everything the search decided; equal for interrupted and uninterrupted runs."""
         return self.journal.fingerprint()
 
-    def export(self) -> list[Path]:
+    def leaders(self) -> list[Leader]:
+        """The best candidates by what the journal holds."""
+        return [leader(trial) for trial in self.journal.best(LEADERS)]
+
+    def export(self, leaders: Sequence[Leader] | None = None) -> list[Path]:
         """Writes the derived files from the journal, each at once, and returns their paths.
+
+        Args:
+            leaders: the best candidates, best first; those of the journal if None.
 
         Raises:
             WrcorError: if the disk refuses; files that were there are untouched or complete.
         """
         trials = list(self.journal.trials())
-        best = self.journal.best(5)
+        leaders = self.leaders() if leaders is None else leaders
         contents = {
             "trials.parquet": exports.parquet(trials, self.config.proxies),
-            "best.json": exports.best_json(best[0]) if best else None,
-            "report.html": exports.report(self.config, self.journal.record(), trials, best),
+            "best.json": exports.best_json(leaders[0]) if leaders else None,
+            "report.html": exports.report(self.config, self.journal.record(), trials, [one.trial for one in leaders]),
         }
         written = [self.folder / "config.yaml", self.folder / JOURNAL]
         for name, content in contents.items():

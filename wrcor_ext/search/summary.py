@@ -9,21 +9,20 @@ from pathlib import Path
 from rich.table import Table
 
 from wrcor_ext.reporting import consoles, numbers
-from wrcor_ext.search.exports import trial_facts
+from wrcor_ext.search.exports import leader_facts
+from wrcor_ext.search.refine import Leader
 from wrcor_ext.search.study import Study
 from wrcor_ext.search.timings import Timings
-from wrcor_ext.search.trial import Trial
 
 
-def show(study: Study, written: Sequence[Path], timings: Timings, *, as_json: bool) -> None:
+def show(study: Study, leaders: Sequence[Leader], written: Sequence[Path], timings: Timings, *, as_json: bool) -> None:
     """Prints the summary to standard output."""
     if as_json:
-        print(json.dumps(_facts(study, written, timings), indent=2))
+        print(json.dumps(_facts(study, leaders, written, timings), indent=2))
         return
     console = consoles.output()
-    best = study.journal.best(5)
-    if best:
-        console.print(_table(best, study.config.proxies))
+    if leaders:
+        console.print(_table(leaders, study.config.proxies))
     counts = study.journal.status_counts()
     total = sum(counts.values())
     parts = [f"{total} trials", *(f"{number} {status}" for status, number in counts.items() if status != "ok")]
@@ -36,26 +35,37 @@ def show(study: Study, written: Sequence[Path], timings: Timings, *, as_json: bo
     )
 
 
-def _table(best: Sequence[Trial], proxies: Sequence[str]) -> Table:
-    table = Table(title=f"best {len(best)} by {proxies[0]}", title_justify="left")
-    for name in ("rank", "trial", *proxies, "FLOPs", "parameters"):
+def _table(leaders: Sequence[Leader], proxies: Sequence[str]) -> Table:
+    refined = any(leader.repeats > 1 for leader in leaders)
+    table = Table(title=f"best {len(leaders)} by {proxies[0]}", title_justify="left")
+    for name in (
+        "rank",
+        "trial",
+        *proxies,
+        *([f"mean {proxies[0]}", "repeats"] if refined else []),
+        "FLOPs",
+        "parameters",
+    ):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("architecture", overflow="fold")
-    for rank, trial in enumerate(best, start=1):
+    for rank, leader in enumerate(leaders, start=1):
+        trial = leader.trial
         values = [numbers.score(trial.evaluation.scores[name]) for name in proxies]
+        if refined:
+            values += [numbers.score(leader.mean, leader.standard_error), str(leader.repeats)]
         cost = (numbers.short(trial.flops), numbers.short(trial.params))
         table.add_row(str(rank), str(trial.trial), *values, *cost, trial.architecture)
     return table
 
 
-def _facts(study: Study, written: Sequence[Path], timings: Timings) -> dict[str, object]:
+def _facts(study: Study, leaders: Sequence[Leader], written: Sequence[Path], timings: Timings) -> dict[str, object]:
     return {
         "out": str(study.folder),
         "files": [path.name for path in written],
         "trials": study.journal.count(),
         "resumed_after": study.resumed,
         "status": study.journal.status_counts(),
-        "best": [trial_facts(trial) for trial in study.journal.best(5)],
+        "best": [leader_facts(leader) for leader in leaders],
         "fingerprint": study.fingerprint(),
         "seconds": timings.seconds,
         "bookkeeping": timings.bookkeeping,
