@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
+from wrcor_ext.reporting.candidate import Candidate
 from wrcor_ext.reporting.drawing import draw
-from wrcor_ext.reporting.report import Candidate, Report
+from wrcor_ext.reporting.report import Report
 
 __all__ = ["Candidate", "Report", "draw"]

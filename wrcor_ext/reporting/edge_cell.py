@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from wrcor_ext.reporting import shapes
+from wrcor_ext.reporting.operations import LABELS
 from wrcor_ext.reporting.picture import Picture
 from wrcor_ext.spaces.nasbench201_cell import EDGES, Cell, format_cell
 
@@ -16,12 +17,6 @@ _RADIUS = 19
 
 # Edges that skip a node are curves: height of their control points, and how far from the middle of a node they end.
 _CURVES = {(0, 3): (-14, 2), (0, 2): (62, 10), (1, 3): (232, 8)}
-_LABELS = {
-    "nor_conv_3x3": "conv 3\N{MULTIPLICATION SIGN}3",
-    "nor_conv_1x1": "conv 1\N{MULTIPLICATION SIGN}1",
-    "avg_pool_3x3": "pool 3\N{MULTIPLICATION SIGN}3",
-    "skip_connect": "skip",
-}
 _STYLES = {"nor_conv_3x3": "conv3", "nor_conv_1x1": "conv1", "avg_pool_3x3": "pool", "skip_connect": "skip"}
 
 
@@ -65,5 +60,5 @@ def _edge(source: int, target: int, op: str, alive: bool) -> str:
         path = f"M{x1 + _RADIUS} {_LINE}H{x2 - _RADIUS - 4}"
         tip = shapes.tip(x2 - _RADIUS - 1, _LINE, 0.0, style)
         label_y = _LINE - 8
-    label = shapes.text((x1 + x2) / 2, label_y, _LABELS[op], "label" if alive else "label unused")
+    label = shapes.text((x1 + x2) / 2, label_y, LABELS[op], "label" if alive else "label unused")
     return f'<path class="edge {style}" d="{path}"/>{tip}{label}'

@@ -60,8 +60,8 @@ class Picture:
         return self._svg(f'xmlns="http://www.w3.org/2000/svg" {size} ', f"<style>{DRAWING_STYLE}</style>{background}")
 
     def element(self) -> str:
-        """An element for a page whose style sheet holds `DRAWING_STYLE`."""
-        return self._svg("", "")
+        """An element for a page whose style sheet holds `DRAWING_STYLE`; as large as the file where there is room."""
+        return self._svg(f'style="width:{self.width}px" ', "")
 
     def _svg(self, attributes: str, before: str) -> str:
         return (

@@ -1,4 +1,4 @@
-"""The two charts of a report as inline SVG. Colours come from the page's style sheet, so they follow light and dark."""
+"""The charts of a report as inline SVG. Colours come from the page's style sheet, so they follow light and dark."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ from wrcor_ext.reporting import numbers
 
 Point = tuple[float, float]
 
-WIDTH, HEIGHT = 480, 300
-LEFT, RIGHT, TOP, BOTTOM = 62, 14, 14, 46  # margins: room for tick labels and axis titles
+WIDTH, HEIGHT = 430, 290
+LEFT, RIGHT, TOP, BOTTOM = 62, 24, 20, 46  # margins: room for tick labels and axis titles
+
+LABEL_ROOM = 80  # for the name of a line
 
 # More dots than this only make the page slow: they cover each other.
 MAX_DOTS = 3000
@@ -24,6 +26,14 @@ class Mark:
 
     x: float
     y: float
+    label: str
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line that keeps its height until the next point, with its name at the end."""
+
+    points: Sequence[Point]
     label: str
 
 
@@ -59,7 +69,7 @@ def chart(
     *,
     title: str,
     dots: Sequence[Point] = (),
-    steps: Sequence[Point] = (),
+    line: Line | None = None,
     marks: Sequence[Mark] = (),
 ) -> str:
     """A chart.
@@ -69,7 +79,7 @@ def chart(
         y: the vertical axis; what lies below it is left out.
         title: what it shows, for people who cannot see it.
         dots: points drawn faintly; thinned where there are too many.
-        steps: a line that keeps its height until the next point.
+        line: drawn over the dots.
         marks: highlighted points.
     """
 
@@ -79,7 +89,7 @@ def chart(
     def py(value: float) -> float:
         return HEIGHT - BOTTOM - (value - y.low) / (y.high - y.low) * (HEIGHT - TOP - BOTTOM)
 
-    parts = [f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(title)}">']
+    parts = [f'<svg class="chart" viewBox="0 0 {WIDTH} {HEIGHT}" role="img"><title>{escape(title)}</title>']
     for tick in x.ticks():
         parts.append(f'<line class="grid" x1="{px(tick):.1f}" x2="{px(tick):.1f}" y1="{TOP}" y2="{HEIGHT - BOTTOM}"/>')
         parts.append(_text(px(tick), HEIGHT - BOTTOM + 17, x.text(tick), "middle"))
@@ -91,11 +101,15 @@ def chart(
     shown = [(px(a), py(b)) for a, b in _thinned([p for p in dots if y.low <= p[1]])]
     # One path of zero-length strokes with round caps: a fraction of the size of one circle per point.
     parts.append(f'<path class="dots" d="{"".join(f"M{a:.1f} {b:.1f}h0" for a, b in shown)}"/>')
-    if steps:
-        line = f"M{px(steps[0][0]):.1f} {py(steps[0][1]):.1f}" + "".join(
-            f"H{px(a):.1f}V{py(b):.1f}" for a, b in steps[1:]
+    if line is not None and line.points:
+        places = [(px(a), py(b)) for a, b in line.points]
+        path = f"M{places[0][0]:.1f} {places[0][1]:.1f}" + "".join(f"H{a:.1f}V{b:.1f}" for a, b in places[1:])
+        parts.append(f'<path class="steps" d="{path}"/>')
+        # Above the line: nothing lies higher than its end.
+        at = max(places[-1][0], LEFT + LABEL_ROOM)
+        parts.append(
+            f'<text class="name" x="{at:.1f}" y="{places[-1][1] - 9:.1f}" text-anchor="end">{escape(line.label)}</text>'
         )
-        parts.append(f'<path class="steps" d="{line}"/>')
     parts += [
         f'<circle class="mark" cx="{px(m.x):.1f}" cy="{py(m.y):.1f}" r="5"><title>{escape(m.label)}</title></circle>'
         for m in marks

@@ -6,6 +6,7 @@ import math
 
 from wrcor_ext.reporting import graph_layout, shapes
 from wrcor_ext.reporting.graph_layout import Edge, Item, Layout
+from wrcor_ext.reporting.operations import LABELS
 from wrcor_ext.reporting.picture import Picture
 from wrcor_ext.spaces.nasbench101_cell import Cell, decode, encode
 
@@ -14,13 +15,7 @@ _MARGIN = 14.0
 _GAP = 42.0  # between rows, for the edges to bend in
 _PORTS = 76.0  # the part of a box's width that edges begin and end at, 16 apart if there is room
 
-_LABELS = {
-    "conv3x3-bn-relu": ("conv 3\N{MULTIPLICATION SIGN}3", "conv3"),
-    "conv1x1-bn-relu": ("conv 1\N{MULTIPLICATION SIGN}1", "conv1"),
-    "maxpool3x3": ("max-pool 3\N{MULTIPLICATION SIGN}3", "pool"),
-    "input": ("input", "end"),
-    "output": ("output", "end"),
-}
+_STYLES = {"conv3x3-bn-relu": "conv3", "conv1x1-bn-relu": "conv1", "maxpool3x3": "pool"}
 
 
 def picture(cell: Cell) -> Picture:
@@ -31,9 +26,8 @@ def picture(cell: Cell) -> Picture:
     starts, ends = _ports(found, outgoing=True), _ports(found, outgoing=False)
     parts = [_edge(found, edge, starts[edge], ends[edge]) for edge in edges]
     for vertex, op in enumerate(cell.ops):
-        label, css = _LABELS[op]
         x = _MARGIN + found.x[(vertex,)] - BOX_WIDTH / 2
-        parts.append(shapes.box(x, _top(found.row[vertex]), BOX_WIDTH, label, css))
+        parts.append(shapes.box(x, _top(found.row[vertex]), BOX_WIDTH, LABELS[op], _STYLES.get(op, "end")))
     height = _top(max(found.row.values())) + shapes.BOX_HEIGHT + _MARGIN
     title = f"NAS-Bench-101 cell of {len(cell.ops)} vertices and {len(edges)} edges: {', '.join(cell.ops)}"
     return Picture(math.ceil(found.width + 2 * _MARGIN), math.ceil(height), title, "".join(parts))

@@ -10,7 +10,7 @@ from typing import Any
 from wrcor_ext.reporting import Candidate, Report
 from wrcor_ext.search.config import DEFAULTS, NETWORK_OPTIONS, SearchConfig
 from wrcor_ext.search.refine import Leader
-from wrcor_ext.search.trial import Trial, direction, objective_name
+from wrcor_ext.search.trial import Trial, objective_name
 
 
 def parquet(trials: Sequence[Trial], proxies: Sequence[str]) -> bytes:
@@ -86,10 +86,11 @@ def _candidate(trial: Trial) -> Candidate:
         trial=trial.trial,
         architecture=trial.architecture,
         status=evaluation.status,
+        objective=trial.objective,
         scores=evaluation.scores,
         flops=trial.flops,
         params=trial.params,
         seconds=evaluation.seconds,
         seen_before=trial.duplicate_of is not None,
-        direction=direction(next(iter(evaluation.scores))),
+        reason=evaluation.reason,
     )

@@ -1,0 +1,174 @@
+"""The tables and drawings of a report as HTML."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from html import escape
+
+from wrcor_ext.reporting import drawing, numbers
+from wrcor_ext.reporting.candidate import Candidate
+from wrcor_ext.reporting.statistics import operation_shares, spearman
+
+# Kinds of failures that are listed one by one; what is rarer is summed up.
+MAX_REASONS = 10
+
+# Long enough for a sentence of PyTorch's, short enough for a line or two on a phone.
+_MAX_REASON = 200
+
+
+def tiles(candidates: Sequence[Candidate], best: Sequence[Candidate], objective: str) -> str:
+    """The numbers at the top."""
+    counts = Counter(candidate.status for candidate in candidates)
+    shown = {
+        "trials": str(len(candidates)),
+        f"best {objective}": numbers.score(best[0].objective if best else None),
+        "degenerate": str(counts["degenerate"]),
+        "failed": str(counts["failed"]),
+        "seen before": str(sum(candidate.seen_before for candidate in candidates)),
+        "scoring time": numbers.duration(sum(candidate.seconds for candidate in candidates)),
+    }
+    items = "".join(f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in shown.items())
+    return f'<dl class="tiles">{items}</dl>'
+
+
+def best_table(best: Sequence[Candidate], objective: str) -> str:
+    """The best candidates with all their numbers."""
+    if not best:
+        return "<p>No candidate has a score.</p>"
+    proxies = list(best[0].scores)
+    # What is maximised has a column of its own only where it is no recorded score.
+    extra = [] if objective in proxies else [objective]
+    head = ["rank", *extra, *proxies, "FLOPs", "parameters", "trial", "architecture"]
+    rows = []
+    for rank, candidate in enumerate(best, start=1):
+        values = [numbers.score(candidate.objective) for _ in extra]
+        values += [numbers.score(candidate.scores[name]) for name in proxies]
+        values += [numbers.short(candidate.flops), numbers.short(candidate.params), str(candidate.trial)]
+        # The names once more, for narrow windows: there a row becomes a block, and the head is not shown.
+        cells = "".join(
+            f'<td data-name="{escape(name)}">{escape(value)}</td>'
+            for name, value in zip(head, (str(rank), *values), strict=False)
+        )
+        rows.append(f'<tr>{cells}<td class="text"><code>{escape(candidate.architecture)}</code></td></tr>')
+    heading = "".join(f"<th>{escape(name).replace('_', '_<wbr/>')}</th>" for name in head)  # may break there
+    return (
+        f'<section><h2>Best {len(rows)}</h2><table class="numbers"><thead><tr>{heading}</tr>'
+        f"</thead><tbody>{''.join(rows)}</tbody></table></section>"
+    )
+
+
+def drawings(best: Sequence[Candidate], space: str) -> str:
+    """Pictures of the best candidates, where their space has any."""
+    shown = []
+    for rank, candidate in enumerate(best, start=1):
+        picture = drawing.element(candidate.architecture, space)
+        if picture:
+            facts = f"{numbers.score(candidate.objective)}, {numbers.short(candidate.flops)} FLOPs"
+            caption = f"<figcaption><b>{rank}</b> {escape(facts)}</figcaption>"
+            shown.append(f'<figure class="picture">{caption}{picture}</figure>')
+    return f'<section class="pictures">{"".join(shown)}</section>' if shown else ""
+
+
+def side_by_side(*parts: str) -> str:
+    """Cards in as many columns as the window has room for."""
+    shown = [f"<div>{part}</div>" for part in parts if part]
+    return f'<section class="cards">{"".join(shown)}</section>' if shown else ""
+
+
+def correlations(candidates: Sequence[Candidate]) -> str:
+    """Spearman's rank correlation of each pair of recorded scores, over architectures that were scored themselves."""
+    own = [candidate for candidate in candidates if not candidate.seen_before]
+    names = list(own[0].scores) if own else []
+    if len(names) < 2:
+        return ""
+    columns = {name: [candidate.scores.get(name) for candidate in own] for name in names}
+    head = "".join(f'<th scope="col">{number}</th>' for number in range(1, len(names) + 1))
+    rows = []
+    for number, name in enumerate(names, start=1):
+        cells = "".join(_correlation(spearman(columns[name], columns[other]), name == other) for other in names)
+        label = f"{number} {escape(name).replace('_', '_<wbr/>')}"
+        rows.append(f'<tr><th scope="row">{label}</th>{cells}</tr>')
+    return (
+        "<h2>Rank correlation of the scores</h2><p>Spearman, over different architectures.</p>"
+        f'<table class="matrix"><thead><tr><td></td>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table>'
+    )
+
+
+def _correlation(value: float | None, same: bool) -> str:
+    if same:
+        return '<td class="same">1</td>'
+    if value is None:
+        return "<td>\N{EN DASH}</td>"
+    sign = "minus" if value < 0 else "plus"
+    return f'<td class="{sign}" style="--strength:{abs(value):.2f}">{value:.2f}</td>'
+
+
+def operations(candidates: Sequence[Candidate], space: str) -> str:
+    """How often each operation appears among the best tenth and among all, over architectures with a score."""
+    ranked = sorted(
+        ((c.objective, c) for c in candidates if c.objective is not None and not c.seen_before),
+        key=lambda pair: (-pair[0], pair[1].trial),
+    )
+    shares = operation_shares(space, [candidate.architecture for _, candidate in ranked])
+    if not shares:
+        return ""
+    rows = []
+    for kind, of_kind in shares.items():
+        rows.append(
+            f'<tr class="kind"><th scope="rowgroup">{escape(kind)}</th><td>best tenth</td><td>all</td><td></td></tr>'
+        )
+        for name, (best, everyone) in of_kind.items():
+            bars = f'<i class="best" style="width:{best:.1%}"></i><i style="width:{everyone:.1%}"></i>'
+            rows.append(
+                f'<tr><th scope="row">{escape(name)}</th><td class="best">{best:.0%}</td><td>{everyone:.0%}</td>'
+                f'<td class="bars">{bars}</td></tr>'
+            )
+    return f'<h2>Operations</h2><table class="shares"><tbody>{"".join(rows)}</tbody></table>'
+
+
+def failures(candidates: Sequence[Candidate]) -> str:
+    """What went wrong, how often, and where first."""
+    count: Counter[tuple[str, str]] = Counter()
+    first: dict[tuple[str, str], int] = {}
+    for candidate in candidates:
+        if candidate.status == "ok" and candidate.reason is None:
+            continue
+        kind = (candidate.status, candidate.reason or "no reason given")
+        count[kind] += 1
+        first.setdefault(kind, candidate.trial)
+    if not count:
+        return ""
+    rows = [
+        f'<tr><td>{number}</td><td>{escape(status)}</td><td class="text">{escape(_shortened(reason))}</td>'
+        f"<td>{first[status, reason]}</td></tr>"
+        for (status, reason), number in count.most_common(MAX_REASONS)
+    ]
+    rest = len(count) - len(rows)
+    more = f"<p>And {rest} rarer kinds.</p>" if rest else ""
+    head = "<th>count</th><th>status</th><th>reason</th><th>first trial</th>"
+    return (
+        f'<h2>What went wrong</h2><table class="failures"><thead><tr>{head}</tr></thead>'
+        f"<tbody>{''.join(rows)}</tbody></table>{more}"
+    )
+
+
+def _shortened(reason: str) -> str:
+    return reason if len(reason) <= _MAX_REASON else f"{reason[:_MAX_REASON]}\N{HORIZONTAL ELLIPSIS}"
+
+
+def facts(heading: str, values: Mapping[str, object]) -> str:
+    """A table of names and values."""
+    rows = "".join(
+        f"<tr><th>{escape(name).replace('_', '_<wbr/>')}</th><td>{escape(_shown(value))}</td></tr>"
+        for name, value in values.items()
+    )
+    return f'<h2>{escape(heading)}</h2><table class="facts"><tbody>{rows}</tbody></table>'
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, (list, tuple)):
+        return ", ".join(map(str, value))
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "none" if value is None else str(value)

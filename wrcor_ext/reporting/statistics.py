@@ -1,0 +1,96 @@
+"""The statistics of a report: rank correlations, the front of score and cost, how often operations appear."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from wrcor_ext import spaces
+from wrcor_ext.reporting.operations import counts
+
+# Fewer points make no rank correlation worth a number, fewer candidates no tenth.
+MIN_PAIRS = 3
+MIN_CANDIDATES = 20
+
+# Reading more architectures than this takes long and changes no share by as much as a percent.
+MAX_READ = 20_000
+
+
+def spearman(a: Sequence[float | None], b: Sequence[float | None]) -> float | None:
+    """Spearman's rank correlation over the pairs of finite numbers, equal ones sharing their mean rank.
+
+    Returns:
+        From -1 to 1; None where there are fewer than `MIN_PAIRS` pairs, or one side does not vary.
+    """
+    pairs = [
+        (x, y)
+        for x, y in zip(a, b, strict=True)
+        if x is not None and y is not None and math.isfinite(x) and math.isfinite(y)
+    ]
+    if len(pairs) < MIN_PAIRS:
+        return None
+    ranks = [_ranks(np.array(side, dtype=np.float64)) for side in zip(*pairs, strict=True)]
+    if any(np.ptp(side) == 0 for side in ranks):
+        return None
+    return float(np.corrcoef(ranks[0], ranks[1])[0, 1])
+
+
+def _ranks(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    _, inverse, count = np.unique(values, return_inverse=True, return_counts=True)
+    last = np.cumsum(count)
+    mean_rank: npt.NDArray[np.float64] = last - (count - 1) / 2
+    return mean_rank[inverse]
+
+
+def front(points: Sequence[tuple[float, float]]) -> list[int]:
+    """The indices of the points (cost, score) that no other one beats: lowest cost, highest score; by rising cost.
+
+    Of equal points, the first one counts.
+    """
+    order = sorted(range(len(points)), key=lambda i: (points[i][0], -points[i][1], i))
+    found: list[int] = []
+    for index in order:
+        if not found or points[index][1] > points[found[-1]][1]:
+            found.append(index)
+    return found
+
+
+def operation_shares(space: str, ranked: Sequence[str]) -> dict[str, dict[str, tuple[float, float]]]:
+    """How often each operation appears among the best tenth, and among all.
+
+    Args:
+        space: name of the space.
+        ranked: architectures as text, the best first.
+
+    Returns:
+        By kind of choice and operation the two shares, from 0 to 1; without what never appears, and without kinds
+        that leave no choice; empty where the space has no operations to count, and where there are fewer than
+        `MIN_CANDIDATES` architectures.
+    """
+    if len(ranked) < MIN_CANDIDATES or space not in spaces.names():
+        return {}
+    read = ranked[:: -(-len(ranked) // MAX_READ)]
+    each = [counts(space, text) for text in read]
+    everyone = _shares(each)
+    best = _shares(each[: math.ceil(len(each) / 10)])
+    return {
+        kind: {name: (best.get(kind, {}).get(name, 0.0), share) for name, share in shares.items() if share}
+        for kind, shares in everyone.items()
+        if max(shares.values()) < 1.0
+    }
+
+
+def _shares(each: Sequence[Mapping[str, Counter[str]]]) -> dict[str, dict[str, float]]:
+    totals: dict[str, Counter[str]] = {}
+    for architecture in each:
+        for kind, counter in architecture.items():
+            totals.setdefault(kind, Counter()).update(counter)
+    return {
+        kind: {name: count / total.total() for name, count in total.items()}
+        for kind, total in totals.items()
+        if total.total()
+    }
