@@ -160,8 +160,7 @@ def _shortened(reason: str) -> str:
 def facts(heading: str, values: Mapping[str, object]) -> str:
     """A table of names and values."""
     rows = "".join(
-        f"<tr><th>{escape(name).replace('_', '_<wbr/>')}</th><td>{escape(_shown(value))}</td></tr>"
-        for name, value in values.items()
+        f"<tr><th>{escape(name)}</th><td>{escape(_shown(value))}</td></tr>" for name, value in values.items()
     )
     return f'<h2>{escape(heading)}</h2><table class="facts"><tbody>{rows}</tbody></table>'
 

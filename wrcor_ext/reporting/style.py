@@ -50,7 +50,7 @@ th { color: var(--soft); font-weight: 500; }
   .numbers .text { grid-column: 1 / -1; min-width: 0; }
 }
 thead th, thead td, .facts tr:first-child > *, .shares tr:first-child > * { border-top: 0; }
-.facts td, .failures .text { overflow-wrap: anywhere; }
+.facts th, .facts td, .failures .text { overflow-wrap: anywhere; }
 .facts th { width: 40%; }
 .matrix th[scope=row] { width: 1%; min-width: 7em; }
 .matrix td, .matrix th[scope=col] { text-align: right; padding: 6px 8px; }
