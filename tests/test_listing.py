@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import math
+import runpy
 from pathlib import Path
+
+from helpers.small_net import Net, batch
 
 import wrcor_ext
 from wrcor_ext import listing, proxies
@@ -31,6 +35,7 @@ def test_the_list_says_what_each_proxy_takes(capsys):
 def test_the_table_shows_every_proxy(capsys):
     assert main(["--list"]) == 0
     lines = capsys.readouterr().out.splitlines()
+    assert "sjw = vote:majority(synflow, jacob_cor, wrcor)" in lines
     for name in proxies.names():
         proxy = proxies.get(name)
         row = next(line for line in lines if line.split()[0] == name)
@@ -51,3 +56,17 @@ def test_the_documentation_lists_the_registry(capsys):
 def test_an_alternative_in_a_cell_does_not_end_it():
     for line in listing.markdown().splitlines()[2:]:
         assert line.replace(r"\|", "").count("|") == 6
+
+
+def test_the_documented_proxy_of_ones_own_works(tmp_path):
+    page = (DOCS / "proxies.md").read_text(encoding="utf-8")
+    example = page[page.index("## Your own") :].split("```python\n")[1].split("```")[0]
+    (tmp_path / "own.py").write_text(example)
+    try:
+        runpy.run_path(str(tmp_path / "own.py"))
+        found = wrcor_ext.score(Net(), *batch(), proxies=["log_snip", "snip"])
+    finally:
+        proxies.registry._PROXIES.pop("log_snip", None)
+        proxies.registry._CANONICAL.pop("log_snip", None)
+    assert {result.status for result in found.values()} == {"ok"}
+    assert math.isfinite(found["log_snip"].value)

@@ -138,7 +138,10 @@ def _show_proxies(*, as_json: bool, as_markdown: bool) -> None:
     elif as_json:
         print(json.dumps(listing.facts(), indent=2))
     else:
-        consoles.output().print(listing.table())
+        console = consoles.output()
+        console.print(listing.table())
+        for name, expression in votes.NAMED.items():
+            console.print(f"{name} = {expression}", markup=False)
 
 
 def _parser() -> argparse.ArgumentParser:
