@@ -202,6 +202,7 @@ def test_the_published_votes(name, third):
         ("vote:rank(snip,--wrcor)", "'--wrcor' is no proxy"),
         ("vote:rank(snip(1),wrcor)", "is not written as"),
         ("vote:rank(snip,-snip)", "snip votes twice in 'vote:rank(snip,-snip)'"),
+        ("timm:resnet18", "unknown proxy or vote 'timm:resnet18': known are wrcor"),
         ("sjv", "unknown proxy or vote 'sjv': did you mean sjw"),
         ("wrcr", "unknown proxy or vote 'wrcr': did you mean wrcor"),
     ],

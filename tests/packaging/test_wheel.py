@@ -50,6 +50,7 @@ def test_sdist_holds_what_a_build_needs(sdist: Path) -> None:
         names = {name.partition("/")[2] for name in archive.getnames()}
     assert {"CMakeLists.txt", "setup.py", "pyproject.toml", "LICENSE", "wrcor_ext/py.typed"} <= names
     assert any(name.startswith("csrc/") and name.endswith(".cpp") for name in names)
+    assert "python/foresight/pruners/predictive.py" in names
     assert not [name for name in names if name.endswith(".so")]
 
 

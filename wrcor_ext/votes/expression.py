@@ -66,7 +66,7 @@ class Vote:
 
 def is_vote(text: str) -> bool:
     """Whether a text is meant as a vote, well written or not, rather than as a proxy's name."""
-    return text in NAMED or ":" in text or "(" in text
+    return text in NAMED or text.lstrip().startswith("vote:") or "(" in text
 
 
 def parse(text: str) -> Vote:
