@@ -33,6 +33,8 @@ def test_the_passes_run_in_the_type_asked_for(amp: Any) -> None:
         assert result.status == "ok", name
         # Logarithms of small correlations and sums that nearly cancel lose more.
         assert result.value == pytest.approx(full[name].value, rel=0.3 if name in SENSITIVE else 0.05), name
+        if name in ("swap", "swap_reg", "linear_regions"):  # counts: they need not change
+            continue
         # Passes of their own stay in the model's precision.
         own = all(isinstance(need, OwnPasses) for need in proxies.get(name).needs)
         assert (result.value == full[name].value) is own, name

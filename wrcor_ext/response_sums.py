@@ -14,6 +14,7 @@ from wrcor_ext import ops
 from wrcor_ext.needs import Kind, Measure, Need, ResponseSum
 from wrcor_ext.ops.checks import MAX_SUMS
 from wrcor_ext.proxies import Summed
+from wrcor_ext.same_tensor import identity
 
 _ACCUMULATE: dict[Measure, Callable[..., None]] = {
     "correlation": ops.accumulate_correlation,
@@ -117,7 +118,7 @@ class ResponseSums:
                     self._sums[need].add_(one.k, alpha=weight)
 
     def _measure(self, measure: Measure, response: Tensor) -> _Measured:
-        key = (measure, *_identity(response))
+        key = (measure, *identity(response))
         known = self._measured.get(key)
         if known is not None and not known.storage.expired():
             return known
@@ -133,7 +134,7 @@ class ResponseSums:
     def _hold(
         self, response: Tensor, weights: dict[ResponseSum, float], uses: Counter[tuple[ResponseSum, Kind]]
     ) -> None:
-        key = _identity(response)
+        key = identity(response)
         if key not in self._held:
             full = len(self._held) == HELD_RESPONSES
             if full or _bytes(response) + sum(_bytes(h.response) for h in self._held.values()) > HELD_BYTES:
@@ -202,18 +203,6 @@ def _summed(
         for (need, kind), times in uses.items():
             (used if flag else skipped)[need][kind] += times
     return {n: Summed(one._sums[n], used[n], skipped[n], *determinants[n]) for n in one._sums}
-
-
-def _identity(response: Tensor) -> tuple[object, ...]:
-    """What two tensors share only if they are the same values in the same memory, while that memory lives."""
-    return (
-        response.untyped_storage()._cdata,
-        response.storage_offset(),
-        tuple(response.shape),
-        response.stride(),
-        response.dtype,
-        response._version,
-    )
 
 
 def _bytes(response: Tensor) -> int:

@@ -8,8 +8,10 @@ from torch import Tensor, nn
 from wrcor_ext import proxies
 from wrcor_ext.needs import OwnPasses
 
-# The proxies that are computed from sums over responses.
-OF_RESPONSES = tuple(n for n in proxies.names() if isinstance(proxies.get(n).needs[0], proxies.ResponseSum))
+# The log-determinants of sums over responses.
+OF_RESPONSES = tuple(
+    n for n in proxies.names() if isinstance(proxies.get(n).needs[0], proxies.ResponseSum) and n != "linear_regions"
+)
 
 # Those that are computed from the shared forward and its backwards.
 OF_THE_SHARED_PASS = tuple(

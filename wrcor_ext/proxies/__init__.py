@@ -3,7 +3,22 @@
 from __future__ import annotations
 
 from wrcor_ext.needs import ResponseSum
-from wrcor_ext.proxies import correlation, input_jacobian, perturbation, pruning, separation, sign_pattern
+from wrcor_ext.proxies import (
+    az_nas,
+    correlation,
+    cost_proxies,
+    gradsign,
+    input_jacobian,
+    meco,
+    perturbation,
+    pruning,
+    separation,
+    sign_pattern,
+    swap,
+    te_nas,
+    zen,
+    zico,
+)
 from wrcor_ext.proxies.registry import Proxy, ProxyValue, Summed, canonical_name, get, names, register
 
 __all__ = [
@@ -11,14 +26,22 @@ __all__ = [
     "ProxyValue",
     "ResponseSum",
     "Summed",
+    "az_nas",
     "canonical_name",
     "correlation",
+    "cost_proxies",
     "get",
+    "gradsign",
     "input_jacobian",
+    "meco",
     "names",
     "perturbation",
     "pruning",
     "register",
     "separation",
     "sign_pattern",
+    "swap",
+    "te_nas",
+    "zen",
+    "zico",
 ]

@@ -1,0 +1,117 @@
+"""`gradsign`, `ntk_condition` and `linear_regions` against loops over images, with batch-norms written out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from helpers.small_net import Net, batch
+from torch import Tensor, nn
+
+import wrcor_ext
+from wrcor_ext.errors import InputError
+from wrcor_ext.measurements import single_images
+from wrcor_ext.measurements.frozen_norms import FrozenNorms
+
+
+def frozen(net: Net, images: Tensor) -> Any:
+    """The network as a function of single images, with the batch's means and variances as numbers."""
+    statistics = []
+    with torch.no_grad():
+        x = net.stem(images)
+        for cell in net.cells:
+            statistics.append((x.mean((0, 2, 3), keepdim=True), x.var((0, 2, 3), unbiased=False, keepdim=True)))
+            x = cell(x)
+
+    def forward(image: Tensor) -> Tensor:
+        x = net.stem(image[None])
+        for cell, (mean, variance) in zip(net.cells, statistics, strict=True):
+            norm = cell[0]
+            x = (x - mean) / (variance + norm.eps).sqrt()
+            x = x * norm.weight[:, None, None] + norm.bias[:, None, None]
+            x = F.gelu(cell[2](x.relu()))
+        return net.head(x.mean((2, 3)))
+
+    return forward
+
+
+def gradients(net: Net, scalars: list[Tensor]) -> np.ndarray:
+    rows = [torch.autograd.grad(s, list(net.parameters())) for s in scalars]
+    return np.stack([np.concatenate([g.numpy().ravel() for g in row]) for row in rows])
+
+
+@pytest.fixture
+def net() -> Net:
+    torch.manual_seed(0)
+    return Net().double()
+
+
+def test_gradsign(net: Net) -> None:
+    images, labels = batch()
+    images = images.double()
+    forward = frozen(net, images)
+    losses = [F.cross_entropy(forward(x), y[None]) for x, y in zip(images, labels, strict=True)]
+    truth = np.abs(np.sign(gradients(net, losses)).sum(0)).sum()
+    assert wrcor_ext.score(net, images, labels, proxies=["gradsign"])["gradsign"].value == truth
+
+
+@pytest.mark.parametrize("held", [single_images._HELD_VALUES, 2000])
+def test_ntk_condition_however_many_gradients_are_held(net: Net, held: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(single_images, "_HELD_VALUES", held)
+    images = batch()[0].double()
+    forward = frozen(net, images)
+    rows = gradients(net, [forward(x).sum() for x in images])
+    values = np.linalg.eigvalsh(rows @ rows.T)
+    result = wrcor_ext.score(net, images, proxies=["ntk_condition"])["ntk_condition"]
+    assert result.value == pytest.approx(values[-1] / values[0], rel=1e-6)
+
+
+def test_images_with_the_same_gradients_make_the_kernel_singular(net: Net) -> None:
+    images = batch()[0].double()
+    images[1] = images[0]
+    result = wrcor_ext.score(net, images, proxies=["ntk_condition"])["ntk_condition"]
+    assert result.status == "degenerate"
+    assert "the same gradients" in str(result.detail["reason"])
+
+
+def test_single_images_give_what_they_give_in_their_batch() -> None:
+    class Twice(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.norm = nn.BatchNorm2d(3)
+
+        def forward(self, x: Tensor) -> Tensor:
+            x = self.norm(self.norm(x).relu())
+            return F.batch_norm(x * x, None, None, training=True)
+
+    model, images = Twice().double(), batch()[0].double()
+    truth = model(images)
+    with FrozenNorms() as norms:
+        assert torch.equal(model(images), truth)
+        for image, expected in zip(images, truth, strict=True):
+            norms.restart()
+            torch.testing.assert_close(model(image[None])[0], expected)
+
+
+def test_what_is_refused() -> None:
+    images, labels = batch()
+    model = nn.Sequential(nn.ReLU(), nn.Flatten())
+    for result in wrcor_ext.score(model, images, labels, proxies=["gradsign", "ntk_condition"]).values():
+        assert result.status == "failed"
+        assert "no parameters" in str(result.detail["reason"])
+    with pytest.raises(InputError, match="label"):
+        wrcor_ext.score(Net(), images, proxies=["gradsign"])
+
+
+def test_linear_regions_counts_distinct_patterns() -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(2, 5), nn.ReLU(), nn.Linear(5, 3), nn.ReLU())
+    images = torch.randn(60, 2)
+    first = model[0](images)
+    second = model[2](first.relu())
+    patterns = {tuple(row) for row in torch.cat([first > 0, second > 0], 1).tolist()}
+    result = wrcor_ext.score(model, images, proxies=["linear_regions"])["linear_regions"]
+    assert 1 < result.value == len(patterns) < 60

@@ -1,0 +1,56 @@
+"""Runs single images through a network with the batch-norm statistics of their batch."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.overrides import TorchFunctionMode
+
+_SIGNATURE = inspect.signature(F.batch_norm)
+
+
+class FrozenNorms(TorchFunctionMode):
+    """Context manager: what the batch-norms of its first forward compute from the batch, later forwards take as given.
+
+    So the output of an image depends on no other image, and its gradients take the statistics for constants: what one
+    means by the gradient of one image. Batch-norms are told apart by the order of their calls, so every forward has to
+    make the same calls. The model itself is not touched.
+
+    Attributes:
+        statistics: per call of the first forward, mean [C] and (biased) variance [C].
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.statistics: list[tuple[Tensor, Tensor]] = []
+        self._recording = True
+        self._next = 0
+
+    def restart(self) -> None:
+        """To be called before every forward but the first."""
+        self._recording = False
+        self._next = 0
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        if func is not F.batch_norm:
+            return func(*args, **kwargs)
+        call = _SIGNATURE.bind(*args, **kwargs)
+        if not call.arguments.get("training", False):
+            return func(*args, **kwargs)
+        if self._recording:
+            x = call.arguments["input"].detach()
+            variance, mean = torch.var_mean(x, [d for d in range(x.dim()) if d != 1], correction=0)
+            self.statistics.append((mean, variance))
+            return func(*args, **kwargs)
+        mean, variance = self.statistics[self._next]
+        self._next += 1
+        call.arguments |= {"running_mean": mean, "running_var": variance, "training": False}
+        return func(*call.args, **call.kwargs)

@@ -1,0 +1,16 @@
+"""GradSign: whether single images pull the parameters in the same direction."""
+
+from __future__ import annotations
+
+from wrcor_ext.measurements.single_images import GradientSigns
+from wrcor_ext.proxies.registry import ProxyValue, register
+
+
+@register("gradsign", needs=GradientSigns(), paper="GradSign, arXiv 2110.08616")
+def gradsign(agreement: int) -> ProxyValue:
+    """Sum over parameters of abs of the sum over images of the sign of the image's gradient of its loss.
+
+    The paper's GradSign, over all parameters. It needs a gradient for each image alone, so batch-norms take the
+    statistics of the whole batch for constants.
+    """
+    return ProxyValue(float(agreement))
