@@ -2,14 +2,14 @@
 //
 // A centred value z is split into two float16, z = high + low / 2^11 with 22 bits together, and
 //
-//   z_i z_j = high_i high_j + (low_i high_j + high_i low_j) / 2^11 + less than 2^-22
+//   z_i z_j = high_i high_j + (low_i high_j + high_i low_j) / 2^11 + less than 2^-22 of it
 //
 // takes three products of float16, which are exact (Ootomo & Yokota 2022, "Recovering single precision accuracy from
 // tensor cores while surpassing the FP32 theoretical peak performance"). Rows have been scaled: float16's range is
 // no limit. Tensor cores round sums towards zero: left to themselves they would lose of a long sum of squares
-// more and more, and always in one direction. So each sums 16 features from zero, and their results are added in
-// float32 with ordinary rounding. The two mixed products are summed apart from each other: added up they are the same
-// bits for (i, j) and (j, i), so that equal rows have equal entries.
+// more and more, and always in one direction. So each sums 16 features anew, mixed products first, and their results
+// are added in float32 with ordinary rounding. The two mixed products are summed apart from each other: added up they
+// are the same bits for (i, j) and (j, i), so that equal rows have equal entries.
 #pragma once
 
 #include "correlation_plan.cuh"

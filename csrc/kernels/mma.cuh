@@ -21,7 +21,8 @@ __device__ inline void load_matrices(Address address, unsigned lane, unsigned (&
 //   b[0], b[1]   column g of B, rows 2 t and 2 t + 1; the same 8 rows on
 //   c, result    rows g (first two) and g + 8 of C and of the result, columns 2 t and 2 t + 1
 // Products are exact; how their sum is rounded (towards zero) and in which order it is taken differs between
-// generations of devices, but not between entries of a result, nor if A and B change roles.
+// generations of devices. Equal rows rely on what is not documented, but was never seen otherwise: that it does not
+// differ between entries of a result, nor where A and B change roles.
 __device__ inline float4 multiply_halves(const unsigned (&a)[4], const unsigned* b, const float4& c) {
   float4 d;
 #if defined(__CUDA_ARCH__) && __CUDA_ARCH__ < 800
