@@ -58,6 +58,15 @@ def test_gives_the_published_values(space, index):
     assert values == pytest.approx({name: float(truths[name]) for name in NAMES}, rel=1e-7, nan_ok=True)
 
 
+def test_noise_is_the_published_one_under_the_published_seed():
+    case = golden.cases("nasbench201")[10]
+    model = golden.fill(network("nasbench201", case), case["weight_seed"])
+    names = ["phi_score_bn", "zen_score_with_data", "ssl_score", "synflow"]
+    torch.manual_seed(0)
+    values, _ = find(model, [golden.inputs(case)], INFO, names)
+    assert values == pytest.approx({name: case["scores"][name] for name in names}, rel=1e-3)
+
+
 def test_what_is_not_finite_is_given_back_as_published():
     case = next(case for case in golden.cases("nasbench201") if case["scores"]["act_cor"] == "-inf")
     model = golden.fill(network("nasbench201", case), case["weight_seed"])
