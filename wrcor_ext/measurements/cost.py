@@ -13,7 +13,7 @@ class ParameterCount(OwnPasses):
     """The number of parameters, frozen ones included, shared ones once: an `int`."""
 
     forwards = 0
-    on = "nothing but the parameters"
+    on = "the parameters"
 
     def measure(self, subject: Subject) -> int:
         """Counts."""
@@ -25,7 +25,7 @@ class MultiplyAdds(OwnPasses):
     """Multiply-adds of one image, as `wrcor_ext.cost.count` has them: an `int`."""
 
     forwards = 0
-    on = "shapes alone"
+    on = "an image's shape"
 
     def measure(self, subject: Subject) -> int:
         """Counts, for an image of the batch's size.

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from wrcor_ext.needs import ResponseSum
 from wrcor_ext.proxies import (
-    az_nas,
     correlation,
     cost_proxies,
     gradsign,
     input_jacobian,
     meco,
     perturbation,
+    primary_blocks,
     pruning,
     separation,
     sign_pattern,
@@ -26,7 +26,6 @@ __all__ = [
     "ProxyValue",
     "ResponseSum",
     "Summed",
-    "az_nas",
     "canonical_name",
     "correlation",
     "cost_proxies",
@@ -36,6 +35,7 @@ __all__ = [
     "meco",
     "names",
     "perturbation",
+    "primary_blocks",
     "pruning",
     "register",
     "separation",
