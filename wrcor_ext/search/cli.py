@@ -20,7 +20,7 @@ from wrcor_ext.ops.native import check_required
 from wrcor_ext.options import add_flags, from_words
 from wrcor_ext.reporting import consoles
 from wrcor_ext.search import config as configs
-from wrcor_ext.search import driver, folders, summary
+from wrcor_ext.search import driver, folders, subcommands, summary
 from wrcor_ext.search.config import OPTIONS, SearchConfig
 from wrcor_ext.search.driver import InProcess, Pool
 from wrcor_ext.search.environment import environment
@@ -49,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         The exit code: 0 when the budget is spent, 2 after an error that is the caller's to mend, 130 after Ctrl-C.
     """
-    return cli.run(_search, argv)
+    return cli.run(subcommands.or_else(_search), argv)
 
 
 def _search(argv: Sequence[str]) -> int:
@@ -184,7 +184,8 @@ def _parser() -> cli.Parser:
         prog=COMMAND,
         description="Searches a space for the architectures that score best without training. "
         "Without any option: NAS-Bench-201, evolution, WRCor, on photographs, in about a minute.",
-        epilog="Ctrl-C stops after the running trial; the same command with --resume goes on to the same final result.",
+        epilog="Ctrl-C stops after the running trial; the same command with --resume goes on to the same final result. "
+        f"Besides searching: {subcommands.described()}",
         allow_abbrev=False,
         argument_default=argparse.SUPPRESS,
     )

@@ -11,6 +11,8 @@ from pathlib import Path
 
 from wrcor_ext.errors import InputError, WrcorError
 
+_LOCK = ".lock"
+
 
 @contextmanager
 def storage_errors(path: Path) -> Iterator[None]:
@@ -43,6 +45,19 @@ def write_atomically(path: Path, content: bytes) -> None:
             raise
 
 
+def is_locked(folder: Path) -> bool:
+    """Whether a process holds the folder's lock."""
+    try:
+        with open(folder / _LOCK, encoding="utf-8") as file:
+            # Shared: whoever else is just looking is not in the way, and it is let go at once.
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:  # no lock file, or one that cannot be read
+        return False
+    return False
+
+
 class FolderLock:
     """Keeps a run folder for one process. The system releases it when the process ends, however it ends.
 
@@ -52,7 +67,7 @@ class FolderLock:
     """
 
     def __init__(self, folder: Path) -> None:
-        path = folder / ".lock"
+        path = folder / _LOCK
         with storage_errors(path):
             self._file = open(path, "a+", encoding="utf-8")  # noqa: SIM115 (held until close)
         try:

@@ -48,18 +48,21 @@ class Journal:
 
     Args:
         path: of the file; created if it is not there.
+        read_only: looks at the file as it is now and changes nothing; the lock is not needed then.
 
     Raises:
         InputError: if the file is something else than a journal of this version.
         WrcorError: if it cannot be opened or written.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, read_only: bool = False) -> None:
         self.path = path
         with storage_errors(path):
-            self._db = sqlite3.connect(path, isolation_level=None)
+            self._db = _looked_at(path) if read_only else sqlite3.connect(path, isolation_level=None)
         try:
             self.is_new = _is_new(self._db, path)
+            if read_only:
+                return
             with storage_errors(path):
                 self._db.execute("PRAGMA journal_mode=WAL")
                 self._db.execute("PRAGMA synchronous=NORMAL")
@@ -150,6 +153,27 @@ class Journal:
         with storage_errors(self.path):
             return dict(self._db.execute("SELECT status, count(*) FROM trials GROUP BY status ORDER BY status"))
 
+    def duplicates(self) -> int:
+        """How many trials took over the scores of an isomorphic one."""
+        with storage_errors(self.path):
+            (count,) = self._db.execute("SELECT count(*) FROM trials WHERE duplicate_of IS NOT NULL").fetchone()
+        return int(count)
+
+    def seconds(self) -> float:
+        """Wall time of building and scoring, added up over all trials."""
+        with storage_errors(self.path):
+            (total,) = self._db.execute("SELECT total(seconds) FROM trials").fetchone()
+        return float(total)
+
+    def reasons(self, count: int = 5) -> dict[str, int]:
+        """The commonest reasons for what went wrong, and how often each came up."""
+        query = (
+            "SELECT reason, count(*) FROM trials WHERE reason IS NOT NULL "
+            "GROUP BY reason ORDER BY count(*) DESC, reason LIMIT ?"
+        )
+        with storage_errors(self.path):
+            return dict(self._db.execute(query, (count,)))
+
     def commonest_reason(self) -> str | None:
         """The reason that most trials without a score give."""
         query = "SELECT reason FROM trials WHERE status != 'ok' GROUP BY reason ORDER BY count(*) DESC, reason LIMIT 1"
@@ -195,6 +219,15 @@ def read_record(path: Path) -> dict[str, Any] | None:
         return None
     finally:
         db.close()
+
+
+def _looked_at(path: Path) -> sqlite3.Connection:
+    """A connection that sees the file as of now and writes nothing, not even beside it."""
+    # Without a log there is nobody who writes; asked for the usual reading, SQLite would leave a log behind.
+    mode = "mode=ro" if path.with_name(f"{path.name}-wal").exists() else "immutable=1"
+    db = sqlite3.connect(f"file:{quote(str(path.absolute()))}?{mode}", uri=True, isolation_level=None)
+    db.execute("BEGIN")  # what a search commits in the meantime does not show: all numbers are of one moment
+    return db
 
 
 def _is_new(db: sqlite3.Connection, path: Path) -> bool:

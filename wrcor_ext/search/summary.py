@@ -22,7 +22,7 @@ def show(study: Study, leaders: Sequence[Leader], written: Sequence[Path], timin
         return
     console = consoles.output()
     if leaders:
-        console.print(_table(leaders, study.config.proxies))
+        console.print(table(leaders, study.config.proxies))
     counts = study.journal.status_counts()
     total = sum(counts.values())
     parts = [f"{total} trials", *(f"{number} {status}" for status, number in counts.items() if status != "ok")]
@@ -35,9 +35,10 @@ def show(study: Study, leaders: Sequence[Leader], written: Sequence[Path], timin
     )
 
 
-def _table(leaders: Sequence[Leader], proxies: Sequence[str]) -> Table:
+def table(leaders: Sequence[Leader], proxies: Sequence[str]) -> Table:
+    """The best candidates with their scores and costs."""
     refined = any(leader.repeats > 1 for leader in leaders)
-    table = Table(title=f"best {len(leaders)} by {proxies[0]}", title_justify="left")
+    rows = Table(title=f"best {len(leaders)} by {proxies[0]}", title_justify="left")
     for name in (
         "rank",
         "trial",
@@ -46,16 +47,23 @@ def _table(leaders: Sequence[Leader], proxies: Sequence[str]) -> Table:
         "FLOPs",
         "parameters",
     ):
-        table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("architecture", overflow="fold")
+        rows.add_column(name, justify="right", no_wrap=True)
+    rows.add_column("architecture", overflow="fold")
     for rank, leader in enumerate(leaders, start=1):
         trial = leader.trial
         values = [numbers.score(trial.evaluation.scores[name]) for name in proxies]
         if refined:
             values += [numbers.score(leader.mean, leader.standard_error), str(leader.repeats)]
         cost = (numbers.short(trial.flops), numbers.short(trial.params))
-        table.add_row(str(rank), str(trial.trial), *values, *cost, trial.architecture)
-    return table
+        rows.add_row(str(rank), str(trial.trial), *values, *cost, trial.architecture)
+    return rows
+
+
+def shown(value: object) -> str:
+    """The value of an option for people."""
+    if isinstance(value, (list, tuple)):
+        return " ".join(map(str, value))
+    return "none" if value is None else str(value)
 
 
 def _facts(study: Study, leaders: Sequence[Leader], written: Sequence[Path], timings: Timings) -> dict[str, object]:

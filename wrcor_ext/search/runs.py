@@ -1,0 +1,80 @@
+"""Run folders that are looked at: nothing in them is changed, and a search may be running in them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from wrcor_ext.errors import InputError
+from wrcor_ext.search import config as configs
+from wrcor_ext.search.config import SearchConfig
+from wrcor_ext.search.files import is_locked
+from wrcor_ext.search.journal import Journal
+from wrcor_ext.search.refine import Leader, leader
+from wrcor_ext.search.study import JOURNAL
+
+State = Literal["running", "stopped", "complete"]
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run as its folder tells it.
+
+    Attributes:
+        folder: of the run.
+        config: its options.
+        environment: what it depends on besides, as recorded at its start.
+        journal: its trials.
+        state: whether a process is at it, it was stopped before its budget was spent, or neither.
+    """
+
+    folder: Path
+    config: SearchConfig
+    environment: dict[str, Any]
+    journal: Journal
+    state: State
+
+    def leaders(self, count: int) -> list[Leader]:
+        """The best candidates, best first; the one that refining found best comes first once the run has ended."""
+        found = [leader(trial) for trial in self.journal.best(count)]
+        refined = None if self.state == "running" else self._refined()
+        if refined is None:
+            return found
+        return [refined, *(one for one in found if one.trial.trial != refined.trial.trial)][:count]
+
+    def _refined(self) -> Leader | None:
+        try:
+            best = json.loads((self.folder / "best.json").read_text(encoding="utf-8"))
+            number, facts = best["trial"], best["refined"]
+            trial = self.journal.since(number)[number]
+            return Leader(trial, facts["mean"], facts["standard_error"], facts["repeats"])
+        except (OSError, ValueError, KeyError, TypeError):  # not refined, or the file is the user's own
+            return None
+
+
+@contextmanager
+def opened(folder: Path) -> Iterator[Run]:
+    """The run in a folder.
+
+    Raises:
+        InputError: if there is none, or none that this release reads.
+    """
+    path = folder / JOURNAL
+    if not path.is_file():
+        raise InputError(f"there is no run in {folder}: it holds no {JOURNAL}")
+    journal = Journal(path, read_only=True)
+    try:
+        record = {} if journal.is_new else journal.record()
+        if "config" not in record:
+            raise InputError(f"the run in {folder} has not begun: its {JOURNAL} is empty")
+        config = configs.resolve(configs.from_mapping(record["config"], f"the run in {folder}"))
+        state: State = "complete" if journal.count() >= config.budget else "stopped"
+        if is_locked(folder):
+            state = "running"
+        yield Run(folder, config, record["environment"], journal, state)
+    finally:
+        journal.close()
