@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import statistics
 from collections.abc import Sequence
 
 from torch import nn
@@ -12,9 +11,10 @@ from wrcor_ext.cost import count
 from wrcor_ext.data import Batch
 from wrcor_ext.errors import BackendError, InputError, WrcorError, in_words
 from wrcor_ext.models import NamedModel
-from wrcor_ext.ranking import STATUSES, Scored
+from wrcor_ext.ranking import Scored
+from wrcor_ext.repeats import mean_and_error
 from wrcor_ext.reporting import consoles
-from wrcor_ext.results import ProxyResult, Scores
+from wrcor_ext.results import STATUSES, Scores
 from wrcor_ext.score_config import ScoreConfig
 from wrcor_ext.scoring import Measurement, finish, measure
 from wrcor_ext.spaces import Cost
@@ -104,7 +104,10 @@ def _row(one: _Measured, repeats: Sequence[Scores], config: ScoreConfig) -> Scor
         return Scored(one.spec, failed, nothing, nothing, 0.0, one.cost, one.reason)
     results = {name: [scores[name] for scores in repeats] for name in config.members}
     statuses = {name: max((r.status for r in given), key=STATUSES.index) for name, given in results.items()}
-    summaries = {name: _mean(given) if statuses[name] == "ok" else (None, None) for name, given in results.items()}
+    summaries = {
+        name: mean_and_error([result.value for result in given]) if statuses[name] == "ok" else (None, None)
+        for name, given in results.items()
+    }
     return Scored(
         one.spec,
         statuses,
@@ -114,17 +117,6 @@ def _row(one: _Measured, repeats: Sequence[Scores], config: ScoreConfig) -> Scor
         one.cost,
         _reason(repeats),
     )
-
-
-def _mean(results: Sequence[ProxyResult]) -> tuple[float, float | None]:
-    """The mean and its standard error; one value has none.
-
-    Computed exactly and rounded once: scores of deep networks reach 1e200, whose square no float holds.
-    """
-    values = [result.value for result in results]
-    if len(values) == 1:
-        return values[0], None
-    return statistics.mean(values), statistics.stdev(values) / len(values) ** 0.5
 
 
 def _reason(repeats: Sequence[Scores]) -> str | None:

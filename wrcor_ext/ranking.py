@@ -11,13 +11,9 @@ from rich.text import Text
 
 from wrcor_ext import proxies, votes
 from wrcor_ext.reporting import numbers
-from wrcor_ext.results import Status
+from wrcor_ext.results import STATUSES, Status
 from wrcor_ext.spaces import Cost
 from wrcor_ext.votes import Vote
-
-# From the best to the worst.
-STATUSES: tuple[Status, ...] = ("ok", "degenerate", "failed")
-
 
 # Many proxies must not leave the names of the models without room.
 MODEL_WIDTH = 16

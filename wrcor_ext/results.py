@@ -11,6 +11,9 @@ from wrcor_ext import proxies
 
 Status = Literal["ok", "degenerate", "failed"]
 
+# From the best to the worst.
+STATUSES: tuple[Status, ...] = ("ok", "degenerate", "failed")
+
 
 @dataclass(frozen=True)
 class ProxyResult:

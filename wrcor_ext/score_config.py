@@ -5,9 +5,8 @@ from __future__ import annotations
 import dataclasses
 
 from wrcor_ext import options as kinds
-from wrcor_ext import proxies as registry
-from wrcor_ext import votes
 from wrcor_ext.options import checked, option, options_of
+from wrcor_ext.repeats import seed_of
 from wrcor_ext.scoring_options import ScoringOptions
 
 # Each repeat holds its own batch until the end.
@@ -22,13 +21,6 @@ class ScoreConfig(ScoringOptions):
         InputError: for a value that is not allowed; the message names the option.
     """
 
-    proxies: tuple[str, ...] = option(
-        ("wrcor",),
-        "scores to compute, and votes over them; the first one ranks, others are shown beside it",
-        kinds.choices(
-            (*registry.names(), *votes.NAMED), lambda name: votes.lookup(name).name, others=votes.expression.SYNTAX
-        ),
-    )
     levels: str = option(
         "auto",
         "which modules open a new level",
@@ -51,14 +43,9 @@ class ScoreConfig(ScoringOptions):
             object.__setattr__(self, name, checked(entry, getattr(self, name), name))
 
     @property
-    def members(self) -> tuple[str, ...]:
-        """All proxies that are to be computed: those asked for and those that vote."""
-        return votes.members(self.proxies)
-
-    @property
     def seeds(self) -> tuple[int, ...]:
         """The seed of each repeat: of its batch, of the weights and of what networks draw in it."""
-        return tuple((self.seed + repeat) % 2**63 for repeat in range(self.repeats))
+        return tuple(seed_of(repeat, self.seed) for repeat in range(self.repeats))
 
 
 OPTIONS = options_of(ScoreConfig)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn.parameter import UninitializedParameter
-from torch.nn.utils import get_total_norm
 
 from wrcor_ext import proxies as registry
 from wrcor_ext.errors import InputError
@@ -64,12 +62,6 @@ def check_model(model: nn.Module) -> None:
             raise InputError(f"parameter {name} has no size yet: call the model once before it is scored")
         if parameter.is_inference():
             raise InputError(f"parameter {name} was made under torch.inference_mode: make the model outside of it")
-
-
-def largest_parameter(model: nn.Module) -> Tensor:
-    """The largest magnitude of any parameter, a scalar on its device; NaN and infinity show."""
-    parameters = [p.detach() for p in model.parameters() if p.is_floating_point() and p.numel()]
-    return get_total_norm(parameters, norm_type=math.inf)
 
 
 def check_batch(images: Tensor, labels: Tensor | None, needs_labels: bool) -> None:

@@ -17,6 +17,7 @@ from wrcor_ext import levels as level_blocks
 from wrcor_ext import passes
 from wrcor_ext import proxies as registry
 from wrcor_ext.errors import in_words
+from wrcor_ext.measurements.weights import largest_parameter
 from wrcor_ext.needs import Loss, ResponseSum, Skipped
 from wrcor_ext.passes import Measured, Request
 from wrcor_ext.plan import plan
@@ -31,7 +32,6 @@ from wrcor_ext.score_input import (
     check_model,
     check_options,
     class_range,
-    largest_parameter,
     proxy_names,
 )
 

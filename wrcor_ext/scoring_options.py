@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 
-from wrcor_ext import data
+from wrcor_ext import data, votes
 from wrcor_ext import options as kinds
 from wrcor_ext import proxies as registry
 from wrcor_ext.data import MAX_IMAGE_SIZE
 from wrcor_ext.options import option
 from wrcor_ext.recorder import RULES, Rule
-from wrcor_ext.score_input import AMP_TYPES, MAX_IMAGES, Amp, Tail, proxy_name
+from wrcor_ext.score_input import AMP_TYPES, MAX_IMAGES, Amp, Tail
 
 # More than any machine has cores; OpenMP ends the whole process where it cannot start the threads asked for.
 MAX_THREADS = 1024
@@ -22,8 +22,10 @@ class ScoringOptions:
 
     proxies: tuple[str, ...] = option(
         ("wrcor",),
-        "scores to compute; the first one ranks, others are recorded beside it",
-        kinds.choices(registry.names(), proxy_name),
+        "scores to compute, and votes over them; the first one ranks, others are recorded beside it",
+        kinds.choices(
+            (*registry.names(), *votes.NAMED), lambda name: votes.lookup(name).name, others=votes.expression.SYNTAX
+        ),
     )
     rule: Rule = option(  # noqa: RUF009 (a field, not a shared default)
         "activations",
@@ -67,3 +69,8 @@ class ScoringOptions:
         False, "print which passes the proxies take together, and score nothing", kinds.switch(), role="session"
     )
     json: bool = option(False, "print JSON instead of a table", kinds.switch(), role="session")
+
+    @property
+    def members(self) -> tuple[str, ...]:
+        """All proxies that are to be computed: those asked for and those that vote."""
+        return votes.members(self.proxies)

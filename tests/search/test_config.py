@@ -107,6 +107,14 @@ def test_aliases_of_proxies_become_canonical_names():
     assert SearchConfig(proxies="naswot").proxies == ("naswot",)
 
 
+def test_a_vote_is_an_objective_and_its_members_are_scored():
+    config = SearchConfig(proxies=["vote:rank( snip, -act_grad_cor_weighted )", "naswot", "wrcor"])
+    assert config.proxies == ("vote:rank(snip,-wrcor)", "naswot", "wrcor")
+    assert config.members == ("snip", "wrcor", "naswot")
+    assert config.objective.name == "vote:rank(snip,-wrcor)"
+    assert SearchConfig(proxies="sjw").members == ("synflow", "jacob_cor", "wrcor")
+
+
 def test_help_shows_every_option_with_its_default(capsys):
     with pytest.raises(SystemExit) as left:
         main(["--help"])
@@ -140,16 +148,14 @@ def test_help_shows_every_option_with_its_default(capsys):
         (["--batch-size", "1"], "--batch-size: expected a whole number from 2 to 512, not 1"),
         (["--strategy", "evolutoin"], "--strategy: unknown strategy 'evolutoin': did you mean evolution"),
         (["--space", "nasbench202"], "--space: unknown space 'nasbench202': did you mean nasbench201"),
-        (
-            ["--proxies", "vote:rank(snip,wrcor)"],
-            "--proxies: 'vote:rank(snip,wrcor)' compares networks: score its members",
-        ),
-        (["--proxies", "wrcor", "wcor"], "--proxies: unknown proxy 'wcor': did you mean"),
+        (["--proxies", "vote:rank(snip"], "--proxies: 'vote:rank(snip' is not written as vote:METHOD(PROXY,"),
+        (["--proxies", "vote:ranks(snip)"], "--proxies: unknown vote 'ranks': did you mean rank"),
+        (["--proxies", "wrcor", "wcor"], "--proxies: unknown proxy or vote 'wcor': did you mean"),
         (
             ["--proxies", "wrcor", "act_grad_cor_weighted"],
-            "--proxies: 'wrcor' and 'act_grad_cor_weighted' are one; expected one or more different of wrcor",
+            "--proxies: 'wrcor' and 'act_grad_cor_weighted' are one; expected one or more different of ",
         ),
-        (["--proxies", "acor", "acor"], "--proxies: 'acor' is given twice; expected one or more different of wrcor"),
+        (["--proxies", "acor", "acor"], "--proxies: 'acor' is given twice; expected one or more different of "),
         (["--stacks", "11"], "--stacks: expected a whole number from 1 to 10 or 'none' (the space's own), not 11"),
         (["--rule", "both"], "--rule: expected one of activations, reference, not 'both'"),
         (["--out", ""], "--out: expected a folder or 'none'"),

@@ -16,22 +16,39 @@ from wrcor_ext.search import driver
 from wrcor_ext.search.driver import InProcess
 from wrcor_ext.search.interruption import Interruption
 from wrcor_ext.search.journal import Journal
+from wrcor_ext.search.objective import Objective
 from wrcor_ext.search.progress import Progress
 from wrcor_ext.search.timings import Timings
+from wrcor_ext.search.trial import Evaluation, Trial
 
 BUDGET = 40
 
 
 def quiet_progress():
-    return Progress(Console(file=io.StringIO()), budget=BUDGET, done=0, best=None, objective="wrcor")
+    return Progress(Console(file=io.StringIO()), budget=BUDGET, done=0, best=None, objective=Objective.named("wrcor"))
+
+
+def fresh(name, objective="wrcor"):
+    sizes = {"population_size": 6, "tournament_size": 3}
+    return strategies.create(name, ToySpace(), seed=1, preference=Objective.named(objective), **sizes)
 
 
 def search(
-    journal, name, *, budget=BUDGET, evaluator=None, strategy=None, progress=None, interruption=None, group=1, pool=None
+    journal,
+    name,
+    *,
+    objective="wrcor",
+    budget=BUDGET,
+    evaluator=None,
+    strategy=None,
+    progress=None,
+    interruption=None,
+    group=1,
+    pool=None,
 ):
     timings = Timings()
     evaluator = evaluator or ToyEvaluator()
-    strategy = strategy or strategies.create(name, ToySpace(), seed=1, population_size=6, tournament_size=3)
+    strategy = strategy or fresh(name, objective)
     with contextlib.suppress(KeyboardInterrupt):
         driver.run(
             journal,
@@ -39,6 +56,7 @@ def search(
             strategy,
             evaluator,
             pool or InProcess(evaluator),
+            objective=Objective.named(objective),
             budget=budget,
             group=group,
             progress=progress or quiet_progress(),
@@ -69,10 +87,16 @@ def new_journal(tmp_path):
         journal.close()
 
 
-def whole(new_journal, name, group=1):
+def whole(new_journal, name, group=1, objective="wrcor"):
     journal = new_journal("whole.sqlite")
-    search(journal, name, group=group)
+    search(journal, name, group=group, objective=objective)
     return journal.fingerprint()
+
+
+@pytest.fixture(params=["wrcor", "vote:rank(wrcor,-naswot)"])
+def objective(request):
+    """What is maximised: a proxy, a vote."""
+    return request.param
 
 
 @pytest.fixture(params=[1, 6])
@@ -89,23 +113,23 @@ def test_two_runs_of_one_seed_are_one(new_journal, name):
 
 
 @pytest.mark.parametrize("first", [0, 1, 5, 6, 7, 20, 39, 40])
-def test_resumed_after_any_trial_it_ends_the_same(new_journal, name, first, group):
+def test_resumed_after_any_trial_it_ends_the_same(new_journal, name, first, group, objective):
     journal = new_journal()
-    search(journal, name, budget=first, group=group)
+    search(journal, name, budget=first, group=group, objective=objective)
     assert journal.count() == first
     journal.close()
     journal = new_journal()
-    search(journal, name, group=group)
-    assert journal.fingerprint() == whole(new_journal, name, group)
+    search(journal, name, group=group, objective=objective)
+    assert journal.fingerprint() == whole(new_journal, name, group, objective)
 
 
 @pytest.mark.parametrize("call", [0, 3, 11])
-def test_interrupted_in_the_evaluation_it_ends_the_same(new_journal, name, call, group):
+def test_interrupted_in_the_evaluation_it_ends_the_same(new_journal, name, call, group, objective):
     journal = new_journal()
-    search(journal, name, evaluator=ToyEvaluator(interrupt_at=call), group=group)
+    search(journal, name, evaluator=ToyEvaluator(interrupt_at=call), group=group, objective=objective)
     assert call <= journal.count() < BUDGET
-    search(journal, name, group=group)
-    assert journal.fingerprint() == whole(new_journal, name, group)
+    search(journal, name, group=group, objective=objective)
+    assert journal.fingerprint() == whole(new_journal, name, group, objective)
 
 
 class Backwards:
@@ -121,10 +145,19 @@ class Backwards:
             yield index, self._evaluator.cost(arch), self._evaluator.evaluate(arch)
 
 
-def test_the_order_of_finishing_makes_no_difference(new_journal, name):
+def test_the_order_of_finishing_makes_no_difference(new_journal, name, objective):
     journal, evaluator = new_journal(), ToyEvaluator()
-    search(journal, name, group=6, evaluator=evaluator, pool=Backwards(evaluator))
-    assert journal.fingerprint() == whole(new_journal, name, 6)
+    search(journal, name, group=6, evaluator=evaluator, pool=Backwards(evaluator), objective=objective)
+    assert journal.fingerprint() == whole(new_journal, name, 6, objective)
+
+
+def test_what_is_maximised_decides_the_proposals_of_evolution(new_journal):
+    texts = set()
+    for number, one in enumerate(("wrcor", "naswot", "vote:rank(wrcor,naswot)")):
+        journal = new_journal(f"{number}.sqlite")
+        search(journal, "evolution", objective=one)
+        texts.add(tuple(trial.architecture for trial in journal.trials()))
+    assert len(texts) == 3
 
 
 @pytest.mark.parametrize("call", [3, 8, 11])
@@ -158,7 +191,7 @@ def test_a_strategy_without_further_proposals_ends_the_run(new_journal):
 
 def test_interrupted_between_tell_and_checkpoint_it_ends_the_same(new_journal, name):
     journal = new_journal()
-    strategy = strategies.create(name, ToySpace(), seed=1, population_size=6, tournament_size=3)
+    strategy = fresh(name)
     count, state = 0, strategy.state
 
     def interrupted_state():
@@ -205,7 +238,7 @@ def test_isomorphic_candidates_are_scored_once_and_keep_their_own_cost(new_journ
 
 def test_the_strategy_is_told_each_trial_in_order_and_none_without_a_score(new_journal, name):
     journal = new_journal()
-    strategy = strategies.create(name, ToySpace(), seed=1, population_size=6, tournament_size=3)
+    strategy = fresh(name)
     told, tell = [], strategy.tell
 
     def listening(results):
@@ -215,8 +248,12 @@ def test_the_strategy_is_told_each_trial_in_order_and_none_without_a_score(new_j
     strategy.tell = listening
     search(journal, name, strategy=strategy)
     trials = list(journal.trials())
-    assert [(ToySpace().format(arch), value) for arch, value in told] == [(t.architecture, t.objective) for t in trials]
-    assert {t.evaluation.status for t in trials if t.objective is None} == {"degenerate"}
+    scores = [trial.evaluation.scores["wrcor"] for trial in trials]
+    assert told == [
+        (ToySpace().parse(trial.architecture), None if score is None else (score,))
+        for trial, score in zip(trials, scores, strict=True)
+    ]
+    assert {t.evaluation.status for t, s in zip(trials, scores, strict=True) if s is None} == {"degenerate"}
 
 
 def test_the_time_is_accounted_for(new_journal, name):
@@ -256,15 +293,32 @@ def test_the_display_shows_rate_best_and_counts_on_a_terminal_only(new_journal):
     shown, silent = io.StringIO(), io.StringIO()
     for file, terminal in ((shown, True), (silent, False)):
         console = Console(file=file, force_terminal=terminal, width=160)
-        progress = Progress(console, budget=BUDGET, done=0, best=None, objective="wrcor")
+        progress = Progress(console, budget=BUDGET, done=0, best=None, objective=Objective.named("wrcor"))
         with progress:
             search(new_journal(f"{terminal}.sqlite"), "evolution", progress=progress)
             progress._bar.refresh()
     text = shown.getvalue()
-    best = new_journal("True.sqlite").best(1)[0]
-    assert f"best wrcor {best.objective:.2f}" in text
+    best = max(t.evaluation.scores["wrcor"] or 0 for t in new_journal("True.sqlite").trials())
+    assert f"best wrcor {best:.2f}" in text
     assert "40/40" in text
     assert "seen before" in text
     assert "without score" in text
     assert "left" in text
     assert silent.getvalue() == ""
+
+
+def test_of_a_vote_the_display_names_the_winner_between_the_best_so_far_and_each_newcomer():
+    def shown(*scores):
+        progress = Progress(Console(file=io.StringIO()), budget=9, done=0, best=None, objective=objective)
+        texts = []
+        for number, (wrcor, naswot) in enumerate(scores):
+            evaluation = Evaluation("ok", {"wrcor": wrcor, "naswot": naswot}, 0.1)
+            progress.show(Trial(number, str(number), str(number), None, evaluation))
+            texts.append(progress._best_text())
+        return texts
+
+    objective = Objective.named("vote:rank(wrcor,naswot)")
+    name = "best by vote:rank(wrcor,naswot): trial"
+    assert shown((None, None), (1.0, 1.0), (2.0, 0.0), (2.0, 1.0)) == [
+        "no vote:rank(wrcor,naswot) yet", f"{name} 1", f"{name} 1", f"{name} 3",
+    ]  # fmt: skip

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -108,3 +110,13 @@ def test_a_degenerate_objective_has_no_value_but_a_reason(space, batch):
     assert found.status == "degenerate"
     assert found.scores["wrcor"] is None
     assert "wrcor degenerate: no response" in found.reason
+
+
+def test_one_member_of_a_vote_with_a_value_is_enough(space, batch):
+    config = replace(CONFIG, proxies=["vote:rank(wrcor,l2_norm)", "naswot"])
+    constant = data.Batch(torch.zeros_like(batch.images), batch.labels, batch.num_classes, "zeros", "0")
+    found = InProcessEvaluator(space, constant, config).evaluate(CELL)
+    assert list(found.scores) == ["wrcor", "l2_norm", "naswot"]
+    assert (found.scores["wrcor"], found.status) == (None, "ok")
+    assert found.scores["l2_norm"] > 0
+    assert "wrcor degenerate" in found.reason

@@ -15,6 +15,7 @@ from wrcor_ext.search import main
 from wrcor_ext.search.config import SearchConfig
 from wrcor_ext.search.files import is_locked
 from wrcor_ext.search.study import Study
+from wrcor_ext.search.trial import Evaluation
 from wrcor_ext.spaces import Cost
 
 CONFIG = SearchConfig(proxies=["wrcor", "naswot"], budget=4, seed=3, stem_width=4)
@@ -106,7 +107,7 @@ def test_a_run_in_a_folder_without_write_permission_is_shown(tmp_path, capsys):
 def test_what_refining_found_comes_first_once_the_run_has_ended(tmp_path, capsys):
     folder = run(tmp_path / "run")
     best = json.loads((folder / "best.json").read_text())
-    refined = {"mean": 4.5, "standard_error": 0.25, "repeats": 6}
+    refined = {"mean": {"wrcor": 4.5}, "standard_error": {"wrcor": 0.25}, "repeats": 6}
     (folder / "best.json").write_text(json.dumps({**best, "trial": 0, "refined": refined}))
     facts = shown(capsys, folder)
     assert [one["trial"] for one in facts["best"]] == [0, 2]
@@ -182,3 +183,20 @@ def test_one_run_cannot_be_compared(tmp_path, capsys):
     folder = str(run(tmp_path / "run"))
     assert main(["compare", folder, folder]) == 2
     assert "at least two different run folders" in capsys.readouterr().err
+
+
+def test_a_vote_names_a_best_but_has_no_number(tmp_path, capsys):
+    trials = [
+        trial(n, evaluation=Evaluation("ok", {"wrcor": wrcor, "naswot": naswot}, 0.1))
+        for n, (wrcor, naswot) in enumerate([(9.0, 5.0), (1.0, 1.0), (2.0, 2.0)])
+    ]
+    name = "vote:rank(wrcor,-naswot)"
+    folders = [str(run(tmp_path / f"s{n}", trials[n:], proxies=[name], seed=n)) for n in range(2)]
+    assert [one["trial"] for one in shown(capsys, folders[1])["best"]] == [1, 2]
+    assert main(["show", folders[0]]) == 0
+    assert f"best 3 by {name}" in capsys.readouterr().out
+    assert main(["compare", *folders, "--json"]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert [one["objective"] for one in facts["runs"]] == [name] * 2
+    assert facts["seeds"][0]["best"] is None
+    assert main(["compare", *folders]) == 0

@@ -17,8 +17,8 @@ from wrcor_ext.errors import InputError
 SMALL = {"population_size": 6, "tournament_size": 3}
 
 
-def made(name, seed=0):
-    return strategies.create(name, ToySpace(), seed=seed, **SMALL)
+def made(name, seed=0, preference=None):
+    return strategies.create(name, ToySpace(), seed=seed, preference=preference, **SMALL)
 
 
 def value_of(arch):
@@ -81,6 +81,59 @@ def test_asking_for_many_before_telling_works(name):
     strategy = made(name)
     assert len(strategy.ask(20)) == 20
     assert strategy.ask(0) == []
+
+
+class Lowest:
+    """A preference among pairs: the lower sum of what there is, of equals the first."""
+
+    width = 2
+
+    def best(self, candidates):
+        return self.order(candidates)[0]
+
+    def order(self, candidates):
+        sums = [math.inf if pair is None else sum(value or 0.0 for value in pair) for pair in candidates]
+        return sorted(range(len(sums)), key=sums.__getitem__)
+
+
+def advanced_by_pairs(strategy, steps):
+    asked = []
+    for _ in range(steps):
+        (arch,) = strategy.ask()
+        pair = (value_of(arch), None if arch[0] == 2 else float(arch[0]))
+        strategy.tell([(arch, pair)])
+        asked.append(arch)
+    return asked
+
+
+@pytest.mark.parametrize("steps", [0, 5, 7, 30])
+def test_with_several_values_a_state_continues_exactly_too(name, steps):
+    original = made(name, preference=Lowest())
+    advanced_by_pairs(original, steps)
+    text = json.dumps(original.state())
+    other = made(name, seed=99, preference=Lowest())
+    other.restore(json.loads(text))
+    assert json.dumps(other.state()) == text
+    assert advanced_by_pairs(other, 25) == advanced_by_pairs(original, 25)
+
+
+def test_a_number_is_one_value_and_no_value_is_no_score(name):
+    number, value = made(name), made(name)
+    arch = (1, 2, 3, 4)
+    number.tell([(arch, 2.5), (arch, None)])
+    value.tell([(arch, (2.5,)), (arch, (None,))])
+    assert number.state() == value.state()
+
+
+@pytest.mark.parametrize("told", [(1.0, 2.0), ()])
+def test_more_or_fewer_values_than_are_compared_are_refused(name, told):
+    with pytest.raises(InputError, match=f"{len(told)} scores of 1-2-3-4: the strategy compares 1"):
+        made(name).tell([((1, 2, 3, 4), told)])
+
+
+def test_one_of_several_values_that_is_not_finite_is_refused(name):
+    with pytest.raises(InputError, match="score nan of 1-2-3-4 is not finite"):
+        made(name, preference=Lowest()).tell([((1, 2, 3, 4), (1.0, math.nan))])
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])

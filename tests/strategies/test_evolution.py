@@ -10,6 +10,7 @@ from helpers.toy import ToySpace
 
 from wrcor_ext import strategies
 from wrcor_ext.errors import InputError
+from wrcor_ext.strategies import Highest
 from wrcor_ext.strategies.evolution import RegularizedEvolution
 
 
@@ -61,6 +62,29 @@ def test_a_child_is_one_mutation_away_from_a_living_member():
         if len(population) == 4:
             assert 1 in [sum(a != b for a, b in zip(child, member, strict=True)) for member in population]
         strategy.tell([(child, float(sum(child)))])
+
+
+def test_the_preference_compares_exactly_those_drawn_and_its_choice_is_mutated():
+    class Listening(Highest):
+        """The lowest, so that it is not taken for the default; remembers who was compared."""
+
+        def __init__(self):
+            self.compared = []
+
+        def best(self, candidates):
+            self.compared.append([values[0] for values in candidates])
+            return min(range(len(candidates)), key=lambda i: candidates[i][0])
+
+    preference = Listening()
+    strategy = RegularizedEvolution(Cloning(), seed=5, population_size=4, tournament_size=3, preference=preference)
+    strategy.ask(4)
+    rng = np.random.Generator(np.random.PCG64())
+    rng.bit_generator.state = strategy.state()["generator"]
+    strategy.tell([((0, 0, 0, i), float(i)) for i in range(4)])
+    children = strategy.ask(50)
+    drawn = [list(dict.fromkeys(rng.integers(4, size=3).tolist())) for _ in range(50)]
+    assert preference.compared == drawn
+    assert [child[-1] for child in children] == [min(one) for one in drawn]
 
 
 def test_the_oldest_dies_however_good_it_is():

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from wrcor_ext.errors import NotApplicableError
 from wrcor_ext.measurements.class_distances import class_labels
+from wrcor_ext.measurements.weights import largest_parameter
 from wrcor_ext.needs import OwnPasses, Subject
-from wrcor_ext.score_input import largest_parameter
 
 LEARNING_RATE = 1e-3
 _LOG_OFFSET = 1e-5

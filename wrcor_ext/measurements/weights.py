@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn.utils import get_total_norm
 
 from wrcor_ext.errors import NotApplicableError
 from wrcor_ext.measurements.weight_gradients import NO_WEIGHTS
@@ -50,3 +52,9 @@ def _layers(subject: Subject) -> list[WeightLayer]:
     if not layers:
         raise NotApplicableError(NO_WEIGHTS)
     return layers
+
+
+def largest_parameter(model: nn.Module) -> Tensor:
+    """The largest magnitude of any parameter, a scalar on its device; NaN and infinity show."""
+    parameters = [p.detach() for p in model.parameters() if p.is_floating_point() and p.numel()]
+    return get_total_norm(parameters, norm_type=math.inf)

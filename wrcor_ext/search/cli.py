@@ -18,6 +18,7 @@ from wrcor_ext.data import Batch
 from wrcor_ext.errors import WrcorError
 from wrcor_ext.ops.native import check_required
 from wrcor_ext.options import add_flags, from_words
+from wrcor_ext.repeats import seed_of
 from wrcor_ext.reporting import consoles
 from wrcor_ext.search import config as configs
 from wrcor_ext.search import driver, folders, subcommands, summary
@@ -28,11 +29,11 @@ from wrcor_ext.search.evaluator import Evaluator, InProcessEvaluator
 from wrcor_ext.search.interruption import Interruption
 from wrcor_ext.search.limits import limited
 from wrcor_ext.search.progress import Progress
-from wrcor_ext.search.refine import Leader, refine
+from wrcor_ext.search.refine import Leader, Scores, refine
 from wrcor_ext.search.setup import batch_of, evaluator_maker, space_of
 from wrcor_ext.search.study import Study, recorded_config
 from wrcor_ext.search.timings import EVALUATE, Timings
-from wrcor_ext.search.trial import Trial, objective_name
+from wrcor_ext.search.trial import Trial
 from wrcor_ext.search.workers import WorkerPool, worker_count
 from wrcor_ext.spaces import Space
 from wrcor_ext.strategies import Strategy
@@ -55,13 +56,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _search(argv: Sequence[str]) -> int:
     config, folder = configuration(argv)
     if config.explain:
-        explaining.show(config, config.proxies)
+        explaining.show(config, config.members)
         return 0
     check_required()
     torch.set_num_threads(config.threads)
     batch = batch_of(config, config.image_size or space_of(config).default_image_size)
     space = limited(space_of(config, num_classes=batch.num_classes), config, image_size=batch.images.shape[-1])
-    strategy = strategies.create(config.strategy, space, **_options(config, strategies.get(config.strategy).options))
+    options = _options(config, strategies.get(config.strategy).options)
+    strategy = strategies.create(config.strategy, space, preference=config.objective, **options)
     # Only now, so that nothing is left behind where any of the above refuses its input.
     folder = folder or folders.new_folder(config)
     messages = consoles.messages()
@@ -82,9 +84,8 @@ def _run(study: Study, space: Space[Any], strategy: Strategy[Any], batch: Batch,
         messages.print(f"searching into {study.folder}", markup=False)
     timings = Timings()
     with Interruption() as interruption:
-        best = next(iter(study.journal.best(1)), None)
-        objective = objective_name(config.proxies[0])
-        progress = Progress(messages, budget=config.budget, done=study.resumed, best=best, objective=objective)
+        best = next((one.trial for one in study.leaders()), None)
+        progress = Progress(messages, budget=config.budget, done=study.resumed, best=best, objective=study.objective)
         try:
             with progress, _pool(config, space, batch, evaluator) as pool:
                 driver.run(
@@ -93,6 +94,7 @@ def _run(study: Study, space: Space[Any], strategy: Strategy[Any], batch: Batch,
                     strategy,
                     evaluator,
                     pool,
+                    objective=study.objective,
                     budget=config.budget,
                     group=config.group,
                     progress=progress,
@@ -104,7 +106,7 @@ def _run(study: Study, space: Space[Any], strategy: Strategy[Any], batch: Batch,
         leaders = study.leaders()
         if config.refine > 1:
             with suppress(KeyboardInterrupt), timings.phase(EVALUATE):
-                leaders = _refined(leaders, space, config, batch, interruption) or leaders
+                leaders = _refined(leaders, space, config, batch.images.shape[-1], interruption) or leaders
         written = study.export(leaders)
     summary.show(study, leaders, written, timings, as_json=config.json)
     done = study.journal.count()
@@ -113,7 +115,7 @@ def _run(study: Study, space: Space[Any], strategy: Strategy[Any], batch: Batch,
         resume = shlex.join([*COMMAND.split(), "--out", str(study.folder), "--resume"])
         messages.print(f"stopped {where}; to go on: {resume}", markup=False)
         return interruption.exit_code
-    if not study.journal.best(1):
+    if not leaders:
         raise WrcorError(
             f"none of {study.journal.count()} candidates could be scored, most often because: "
             f"{study.journal.commonest_reason()}"
@@ -122,19 +124,22 @@ def _run(study: Study, space: Space[Any], strategy: Strategy[Any], batch: Batch,
 
 
 def _refined(
-    leaders: Sequence[Leader], space: Space[Any], config: SearchConfig, batch: Batch, interruption: Interruption
+    leaders: Sequence[Leader], space: Space[Any], config: SearchConfig, image_size: int, interruption: Interruption
 ) -> list[Leader] | None:
     """The leaders after `--refine`; None if that was interrupted."""
-    evaluators: dict[int, Evaluator[Any]] = {}
 
-    def objective(trial: Trial, repeat: int) -> float | None:
-        if repeat not in evaluators:
-            other = replace(config, seed=(config.seed + repeat) % 2**63)
-            evaluators[repeat] = InProcessEvaluator(space, batch_of(other, batch.images.shape[-1]), other)
-        evaluation = evaluators[repeat].evaluate(space.parse(trial.architecture))
-        return replace(trial, evaluation=evaluation).objective
+    def rescore(trials: Sequence[Trial], repeat: int) -> dict[int, Scores] | None:
+        if interruption.requested:
+            return None
+        other = replace(config, seed=seed_of(repeat, config.seed))
+        batch = batch_of(other, image_size)
+        archs = [space.parse(trial.architecture) for trial in trials]
+        with _pool(other, space, batch, InProcessEvaluator(space, batch, other)) as pool:
+            found = list(pool.results(archs, lambda: interruption.requested))
+        scores = {trials[index].trial: evaluation.scores for index, _, evaluation in found}
+        return scores if len(scores) == len(trials) else None
 
-    return refine([one.trial for one in leaders], objective, config.refine, lambda: interruption.requested)
+    return refine([one.trial for one in leaders], config.objective, rescore, config.refine)
 
 
 def _pool(
@@ -149,7 +154,7 @@ def _pool(
         workers=workers,
         threads=config.threads,
         timeout=config.timeout,
-        proxies=config.proxies,
+        proxies=config.members,
     )
 
 

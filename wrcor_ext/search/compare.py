@@ -47,9 +47,14 @@ class Row:
 
     @property
     def objective(self) -> str:
-        """Name of the proxy that ranks."""
+        """Name of the proxy or vote that ranks."""
         proxies = self.options["proxies"]
         return str(proxies[0] if isinstance(proxies, list) else proxies)
+
+    @property
+    def value(self) -> float | None:
+        """Score of the best; None without one, and for a vote, which has no number of its own."""
+        return None if self.best is None else self.best.means.get(self.objective)
 
 
 @dataclass(frozen=True)
@@ -145,9 +150,9 @@ def _row(run: Run) -> Row:
 def _quantity(row: Row, name: str) -> float | None:
     if name in ("trials", "seconds"):
         return float(getattr(row, name))
-    if row.best is None:
-        return None
-    return row.best.mean if name == "best" else getattr(row.best.trial, name)
+    if name == "best":
+        return row.value
+    return None if row.best is None else getattr(row.best.trial, name)
 
 
 def _facts(rows: Sequence[Row], groups: Sequence[Group], different: Mapping[str, object]) -> dict[str, object]:
@@ -205,7 +210,7 @@ def _run_table(rows: Sequence[Row]) -> Table:
         trial = None if row.best is None else row.best.trial
         table.add_row(
             row.folder,
-            numbers.score(None if row.best is None else row.best.mean),
+            numbers.score(row.value),
             row.objective,
             numbers.short(None if trial is None else trial.flops),
             numbers.short(None if trial is None else trial.params),

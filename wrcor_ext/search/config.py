@@ -14,6 +14,7 @@ from wrcor_ext import options as kinds
 from wrcor_ext.errors import InputError
 from wrcor_ext.options import Kind, checked, option, options_of
 from wrcor_ext.scoring_options import MAX_THREADS, ScoringOptions
+from wrcor_ext.search.objective import Objective
 
 # What shapes the network rather than the search; a space that does not take one refuses it.
 NETWORK_OPTIONS = ("stem_width", "cells_per_stage", "batch_norm", "stacks", "cells_per_stack", "resolution")
@@ -107,6 +108,11 @@ class SearchConfig(ScoringOptions):
     def __post_init__(self) -> None:
         for name, entry in OPTIONS.items():
             object.__setattr__(self, name, checked(entry, getattr(self, name), name))
+
+    @property
+    def objective(self) -> Objective:
+        """What is maximised: the first of the proxies and votes."""
+        return Objective.named(self.proxies[0])
 
     def saved(self) -> dict[str, Any]:
         """What is recorded of the run: all options but those of one session, in YAML and JSON types."""

@@ -9,6 +9,7 @@ from wrcor_ext.errors import InputError
 from wrcor_ext.search.evaluator import Evaluator
 from wrcor_ext.search.interruption import Interruption
 from wrcor_ext.search.journal import Journal
+from wrcor_ext.search.objective import Objective
 from wrcor_ext.search.progress import Progress
 from wrcor_ext.search.timings import EVALUATE, Timings
 from wrcor_ext.search.trial import Evaluation, Trial
@@ -53,6 +54,7 @@ def run(
     evaluator: Evaluator[A],
     pool: Pool[A],
     *,
+    objective: Objective,
     budget: int,
     group: int,
     progress: Progress,
@@ -72,6 +74,7 @@ def run(
         strategy: fresh; its state is restored from the journal.
         evaluator: counts the cost of architectures that are not evaluated.
         pool: answers for architectures not seen before.
+        objective: what the strategy is told of a trial.
         budget: number of trials. A strategy that has nothing more to propose ends the run earlier.
         group: candidates asked for at a time.
         progress: is shown each trial.
@@ -98,7 +101,8 @@ def run(
         if len(members.finished) < len(archs):
             return
         with timings.phase("tell"):
-            strategy.tell([(arch, members.finished[told + i].objective) for i, arch in enumerate(archs)])
+            scores = [members.finished[told + i].evaluation.scores for i in range(len(archs))]
+            strategy.tell([(arch, objective.values(found)) for arch, found in zip(archs, scores, strict=True)])
         told += len(archs)
         with timings.phase("journal"):
             journal.checkpoint(told, strategy.state())

@@ -8,6 +8,7 @@ from typing import Generic, Protocol, TypeVar
 
 from wrcor_ext.data import Batch
 from wrcor_ext.errors import BackendError, WrcorError, in_words
+from wrcor_ext.results import STATUSES
 from wrcor_ext.scoring import score
 from wrcor_ext.search.config import SearchConfig
 from wrcor_ext.search.trial import Evaluation
@@ -35,7 +36,7 @@ class InProcessEvaluator(Generic[A]):
     Args:
         space: that the architectures belong to.
         batch: the images and labels.
-        config: proxies, rule, tail and seed.
+        config: proxies and votes, rule, tail and seed.
     """
 
     def __init__(self, space: Space[A], batch: Batch, config: SearchConfig) -> None:
@@ -61,7 +62,7 @@ class InProcessEvaluator(Generic[A]):
                 model,
                 self._batch.images,
                 self._batch.labels,
-                proxies=config.proxies,
+                proxies=config.members,
                 rule=config.rule,
                 tail=config.tail,
                 seed=config.seed,
@@ -71,7 +72,7 @@ class InProcessEvaluator(Generic[A]):
             raise  # The installation is at fault, not the candidate: every further one would fail as well.
         except Exception as error:  # noqa: BLE001  a network is foreign code and may raise anything: the search goes on
             reason = str(error) if isinstance(error, WrcorError) else in_words(error)
-            return Evaluation("failed", dict.fromkeys(config.proxies), time.perf_counter() - start, reason)
-        values = {name: scores[name].value if scores[name].status == "ok" else None for name in config.proxies}
-        status = scores[config.proxies[0]].status
+            return Evaluation("failed", dict.fromkeys(config.members), time.perf_counter() - start, reason)
+        values = {name: scores[name].value if scores[name].status == "ok" else None for name in config.members}
+        status = min((scores[name].status for name in config.objective.proxies), key=STATUSES.index)
         return Evaluation(status, values, time.perf_counter() - start, scores.reason)

@@ -10,7 +10,7 @@ from typing import Any
 from wrcor_ext.reporting import Candidate, Report
 from wrcor_ext.search.config import DEFAULTS, NETWORK_OPTIONS, SearchConfig
 from wrcor_ext.search.refine import Leader
-from wrcor_ext.search.trial import Trial, objective_name
+from wrcor_ext.search.trial import Trial
 
 
 def parquet(trials: Sequence[Trial], proxies: Sequence[str]) -> bytes:
@@ -54,8 +54,8 @@ def leader_facts(leader: Leader) -> dict[str, object]:
     }
     if leader.repeats > 1:
         facts["refined"] = {
-            "mean": leader.mean,
-            "standard_error": leader.standard_error,
+            "mean": dict(leader.means),
+            "standard_error": dict(leader.standard_errors),
             "repeats": leader.repeats,
         }
     return facts
@@ -63,12 +63,15 @@ def leader_facts(leader: Leader) -> dict[str, object]:
 
 def report(config: SearchConfig, record: Mapping[str, Any], trials: Sequence[Trial], best: Sequence[Trial]) -> bytes:
     """The HTML report."""
+    objective = config.objective
+    heights = objective.heights(trials)
+    candidates = {trial.trial: _candidate(trial, height) for trial, height in zip(trials, heights, strict=True)}
     page = Report(
         title=f"{config.strategy} search of {config.space}",
         space=config.space,
-        objective=objective_name(config.proxies[0]),
-        candidates=[_candidate(trial) for trial in trials],
-        best=[_candidate(trial) for trial in best],
+        objective=objective.height_name,
+        candidates=list(candidates.values()),
+        best=[candidates[trial.trial] for trial in best],
         # What the space decides by itself says nothing, and most of these options belong to other spaces.
         configuration={
             name: value
@@ -80,14 +83,14 @@ def report(config: SearchConfig, record: Mapping[str, Any], trials: Sequence[Tri
     return page.html().encode()
 
 
-def _candidate(trial: Trial) -> Candidate:
+def _candidate(trial: Trial, objective: float | None) -> Candidate:
     evaluation = trial.evaluation
     return Candidate(
         trial=trial.trial,
         architecture=trial.architecture,
         status=evaluation.status,
-        objective=trial.objective,
         scores=evaluation.scores,
+        objective=objective,
         flops=trial.flops,
         params=trial.params,
         seconds=evaluation.seconds,

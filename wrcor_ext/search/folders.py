@@ -13,7 +13,9 @@ ROOT = Path("runs")
 
 
 def _stem(config: SearchConfig) -> str:
-    return f"{config.space}-{config.strategy}-{config.proxies[0]}"
+    # A vote holds brackets and colons, which neither shells nor file systems are fond of.
+    objective = re.sub(r"\W+", "-", config.proxies[0]).strip("-")
+    return f"{config.space}-{config.strategy}-{objective}"
 
 
 def _numbered(config: SearchConfig, root: Path) -> dict[int, Path]:

@@ -26,13 +26,13 @@ from wrcor_ext.search.trial import Evaluation, Trial
 from wrcor_ext.spaces import Cost
 
 APPLICATION_ID = 0x5743524F  # "WCRO": tells a search journal from any other SQLite file
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 _SCHEMA = (
     "CREATE TABLE record (name TEXT PRIMARY KEY, value TEXT NOT NULL)",
     """CREATE TABLE trials (
         trial INTEGER PRIMARY KEY, architecture TEXT NOT NULL, key TEXT NOT NULL, status TEXT NOT NULL, reason TEXT,
-        objective REAL, scores TEXT NOT NULL, flops INTEGER, params INTEGER,
+        scores TEXT NOT NULL, flops INTEGER, params INTEGER,
         duplicate_of INTEGER, seconds REAL NOT NULL
     )""",
     # Only trials that were scored themselves: what a duplicate looks for.
@@ -108,11 +108,11 @@ class Journal:
         """Commits a trial."""
         evaluation = trial.evaluation
         row = (
-            trial.trial, trial.architecture, trial.key, evaluation.status, evaluation.reason, trial.objective,
+            trial.trial, trial.architecture, trial.key, evaluation.status, evaluation.reason,
             json.dumps(dict(evaluation.scores)), trial.flops, trial.params, trial.duplicate_of, evaluation.seconds,
         )  # fmt: skip
         with self._transaction():
-            self._db.execute("INSERT INTO trials VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+            self._db.execute("INSERT INTO trials VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
 
     def checkpoint(self, told: int, strategy_state: Mapping[str, Any]) -> None:
         """Commits the strategy's state after it has been told the first `told` trials."""
@@ -142,11 +142,6 @@ class Journal:
     def trials(self) -> Iterator[Trial]:
         """All trials in order."""
         return self._select("ORDER BY trial")
-
-    def best(self, count: int) -> list[Trial]:
-        """The trials of highest objective, each architecture once; of equals, the earlier ones."""
-        where = "WHERE objective IS NOT NULL AND duplicate_of IS NULL ORDER BY objective DESC, trial LIMIT ?"
-        return list(self._select(where, (count,)))
 
     def status_counts(self) -> dict[str, int]:
         """How many trials ended with each status."""

@@ -9,7 +9,9 @@ from rich.console import Console
 from rich.text import Text
 
 from wrcor_ext.reporting import numbers
+from wrcor_ext.search.objective import Objective
 from wrcor_ext.search.trial import Trial
+from wrcor_ext.strategies import Values
 
 # Columns of a terminal that has room for the counts of special trials beside the rest.
 WIDE = 110
@@ -34,10 +36,10 @@ class Progress:
         budget: number of trials.
         done: trials of the resumed run.
         best: the best trial so far.
-        objective: name of what is maximised.
+        objective: what is maximised; a vote is held between the best so far and each newcomer.
     """
 
-    def __init__(self, console: Console, *, budget: int, done: int, best: Trial | None, objective: str) -> None:
+    def __init__(self, console: Console, *, budget: int, done: int, best: Trial | None, objective: Objective) -> None:
         self._best = best
         self._objective = objective
         self._duplicates = self._without_score = 0
@@ -62,18 +64,24 @@ class Progress:
 
     def show(self, trial: Trial) -> None:
         """Takes a finished trial into account."""
-        value = trial.objective
-        if value is None:
+        values = self._objective.values(trial.evaluation.scores)
+        if values is None:
             self._without_score += 1
-        elif self._best is None or self._best.objective is None or value > self._best.objective:
+        elif self._best is None or self._objective.best([self._best_values(), values]) == 1:
             self._best = trial
         self._duplicates += trial.duplicate_of is not None
         self._bar.update(self._task, advance=1, best=self._best_text(), counts=self._counts_text())
 
     def _best_text(self) -> str:
         if self._best is None:
-            return f"no {self._objective} yet"
-        return f"best {self._objective} {numbers.score(self._best.objective)}"
+            return f"no {self._objective.name} yet"
+        values = self._best_values()
+        if values is None or self._objective.method is not None:  # a vote has no number of its own
+            return f"best by {self._objective.name}: trial {self._best.trial}"
+        return f"best {self._objective.name} {numbers.score(values[0])}"
+
+    def _best_values(self) -> Values | None:
+        return None if self._best is None else self._objective.values(self._best.evaluation.scores)
 
     def _counts_text(self) -> str:
         counts = ((self._duplicates, "seen before"), (self._without_score, "without score"))

@@ -7,11 +7,12 @@ by repeat, where what the candidates have in common cancels.
 
 from __future__ import annotations
 
-import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from wrcor_ext.search.trial import Trial, direction
+from wrcor_ext.repeats import mean_and_error
+from wrcor_ext.search.objective import Objective
+from wrcor_ext.search.trial import Trial
 
 # The candidates that a search shows.
 LEADERS = 5
@@ -22,6 +23,11 @@ FIRST_LOOK = 4
 # A lead of more than so many standard errors is no near tie. Of four differences, one in 35 is so by accident.
 CLEAR_LEAD = 3.0
 
+Scores = Mapping[str, float | None]
+
+# From trials and the number of a repeat (1, 2, ...) to their scores in it by trial number; None if interrupted.
+Rescore = Callable[[Sequence[Trial], int], Mapping[int, Scores] | None]
+
 
 @dataclass(frozen=True)
 class Leader:
@@ -29,79 +35,90 @@ class Leader:
 
     Attributes:
         trial: it was found in.
-        mean: of the first proxy over the repeats.
-        standard_error: of that mean; None of one repeat.
+        means: over the repeats by proxy name, None unless all of them have a score.
+        standard_errors: of the means, likewise; None of one repeat.
         repeats: batches and initialisations that it was scored on, the trial's own included.
     """
 
     trial: Trial
-    mean: float
-    standard_error: float | None = None
-    repeats: int = 1
+    means: Scores
+    standard_errors: Scores
+    repeats: int
 
 
-def leader(trial: Trial) -> Leader:
-    """A candidate that was scored once."""
-    assert trial.objective is not None
-    return Leader(trial, _turned(trial, trial.objective))
+def leader(trial: Trial, further: Sequence[Scores] = ()) -> Leader:
+    """A candidate that was scored in its trial and in further repeats."""
+    repeats = [trial.evaluation.scores, *further]
+    summaries = {name: _summary([scores.get(name) for scores in repeats]) for name in repeats[0]}
+    return Leader(
+        trial,
+        {name: mean for name, (mean, _) in summaries.items()},
+        {name: error for name, (_, error) in summaries.items()},
+        len(repeats),
+    )
 
 
-def refine(
-    trials: Sequence[Trial], objective: Callable[[Trial, int], float | None], repeats: int, stop: Callable[[], bool]
-) -> list[Leader] | None:
+def refine(trials: Sequence[Trial], objective: Objective, rescore: Rescore, repeats: int) -> list[Leader] | None:
     """Scores candidates again until one leads clearly, or each was scored `repeats` times.
 
+    The order is that of the means; of a vote, that of the vote over the means of its members. A lead is clear if every
+    member finds it so.
+
     Args:
-        trials: the best, best first; all have an objective.
-        objective: of a trial's architecture in the repeat of this number (1, 2, ...), higher is better; None without
-            a score.
+        trials: the best, best first; all have a score.
+        objective: of the search.
+        rescore: scores them in a repeat.
         repeats: at most so many, the trial's own included.
-        stop: true where no further score is to be begun.
 
     Returns:
-        The candidates, best first: those that stayed near ties to the end by their means, before them nobody, behind
-        them those that fell behind, the last one to do so first. None if stopped.
+        The candidates, best first: those that stayed near ties to the end by their means, and behind them those that
+        fell behind or had no score in a repeat, the last one to do so first. None if interrupted.
     """
-    values = {trial.trial: [value] for trial in trials if (value := trial.objective) is not None}
     by_number = {trial.trial: trial for trial in trials}
-    tied, behind = list(values), list[int]()
+    further: dict[int, list[Scores]] = {number: [] for number in by_number}
+    tied, behind = list(by_number), list[int]()
     for repeat in range(1, repeats):
         if len(tied) < 2:
             break
-        without_score = []
-        for number in tied:
-            if stop():
-                return None
-            value = objective(by_number[number], repeat)
-            if value is None:
-                without_score.append(number)
-            else:
-                values[number].append(value)
-        tied = _best_first([number for number in tied if number not in without_score], values)
-        losers = [n for n in tied[1:] if _clear(values[tied[0]], values[n])] if repeat + 1 >= FIRST_LOOK else []
+        found = rescore([by_number[number] for number in tied], repeat)
+        if found is None:
+            return None
+        scored = [number for number in tied if objective.values(found[number]) is not None]
+        without_score = [number for number in tied if number not in scored]
+        for number in scored:
+            further[number].append(found[number])
+        means = [objective.values(leader(by_number[number], further[number]).means) for number in scored]
+        tied = [scored[place] for place in objective.order(means)]
+        losers = []
+        if repeat + 1 >= FIRST_LOOK:
+            losers = [n for n in tied[1:] if _leads_clearly(tied[0], n, by_number, further, objective)]
         tied = [number for number in tied if number not in losers]
         behind = [*losers, *without_score, *behind]
-    return [_leader(by_number[number], values[number]) for number in [*tied, *behind]]
+    return [leader(by_number[number], further[number]) for number in [*tied, *behind]]
 
 
-def _best_first(numbers: Sequence[int], values: dict[int, list[float]]) -> list[int]:
-    return sorted(numbers, key=lambda number: -statistics.fmean(values[number]))
+def _leads_clearly(
+    first: int, other: int, trials: Mapping[int, Trial], further: Mapping[int, Sequence[Scores]], objective: Objective
+) -> bool:
+    """Whether every member that has an opinion finds one candidate clearly better than the other."""
+    ahead, back = (
+        [objective.values(scores) or () for scores in (trials[number].evaluation.scores, *further[number])]
+        for number in (first, other)
+    )
+    opinions = [_opinion(a, b) for a, b in zip(zip(*ahead, strict=True), zip(*back, strict=True), strict=True)]
+    return True in opinions and False not in opinions
 
 
-def _clear(ahead: Sequence[float], other: Sequence[float]) -> bool:
-    lead = [a - b for a, b in zip(ahead, other, strict=True)]
-    return statistics.fmean(lead) > CLEAR_LEAD * _standard_error(lead)
+def _opinion(ahead: Sequence[float | None], back: Sequence[float | None]) -> bool | None:
+    """Whether a member's values, repeat by repeat, are clearly higher; None where it has none for either."""
+    if None in ahead:
+        return None if None in back else False
+    if None in back:
+        return True
+    lead, error = mean_and_error([a - b for a, b in zip(ahead, back, strict=True) if a is not None and b is not None])
+    return lead > CLEAR_LEAD * (error or 0.0)
 
 
-def _standard_error(values: Sequence[float]) -> float:
-    return float(statistics.stdev(values) / len(values) ** 0.5)
-
-
-def _leader(trial: Trial, values: Sequence[float]) -> Leader:
-    error = _standard_error(values) if len(values) > 1 else None
-    return Leader(trial, _turned(trial, statistics.fmean(values)), error, len(values))
-
-
-def _turned(trial: Trial, objective: float) -> float:
-    """The proxy's own value of an objective."""
-    return direction(next(iter(trial.evaluation.scores))) * objective
+def _summary(values: Sequence[float | None]) -> tuple[float | None, float | None]:
+    known = [value for value in values if value is not None]
+    return mean_and_error(known) if len(known) == len(values) else (None, None)

@@ -40,7 +40,7 @@ class Run:
 
     def leaders(self, count: int) -> list[Leader]:
         """The best candidates, best first; the one that refining found best comes first once the run has ended."""
-        found = [leader(trial) for trial in self.journal.best(count)]
+        found = [leader(trial) for trial in self.config.objective.leaders(list(self.journal.trials()), count)]
         refined = None if self.state == "running" else self._refined()
         if refined is None:
             return found
@@ -51,7 +51,7 @@ class Run:
             best = json.loads((self.folder / "best.json").read_text(encoding="utf-8"))
             number, facts = best["trial"], best["refined"]
             trial = self.journal.since(number)[number]
-            return Leader(trial, facts["mean"], facts["standard_error"], facts["repeats"])
+            return Leader(trial, dict(facts["mean"]), dict(facts["standard_error"]), facts["repeats"])
         except (OSError, ValueError, KeyError, TypeError):  # not refined, or the file is the user's own
             return None
 

@@ -69,7 +69,7 @@ def _print(run: Run, top: int) -> None:
     )
     leaders = run.leaders(top)
     if leaders:
-        console.print(summary.table(leaders, config.proxies))
+        console.print(summary.table(leaders, config))
     counts = [f"{count} {status}" for status, count in journal.status_counts().items()]
     parts = [*counts, f"{journal.duplicates()} seen before", f"scored in {numbers.duration(journal.seconds())}"]
     console.print(", ".join(parts), markup=False)

@@ -14,6 +14,7 @@ from wrcor_ext.search.config import SearchConfig, to_yaml
 from wrcor_ext.search.files import FolderLock, storage_errors, write_atomically
 from wrcor_ext.search.journal import Journal, read_record
 from wrcor_ext.search.refine import LEADERS, Leader, leader
+from wrcor_ext.search.trial import Trial
 
 JOURNAL = "trials.sqlite"
 DERIVED = ("config.yaml", "trials.parquet", "best.json", "report.html")
@@ -35,6 +36,7 @@ class Study:
         folder: of the run.
         journal: of the run.
         config: of the run.
+        objective: of the run.
         resumed: how many trials it held when it was opened.
         notes: what changed in the environment since the run began, one phrase each.
 
@@ -48,6 +50,7 @@ class Study:
     ) -> None:
         self.folder = folder
         self.config = config
+        self.objective = config.objective
         self.notes: list[str] = []
         _make(folder)
         _refuse_other_files(folder)
@@ -108,8 +111,11 @@ class Study:
         return self.journal.fingerprint()
 
     def leaders(self) -> list[Leader]:
-        """The best candidates by what the journal holds."""
-        return [leader(trial) for trial in self.journal.best(LEADERS)]
+        """The best candidates by what the journal holds, best first."""
+        return self._leaders(list(self.journal.trials()))
+
+    def _leaders(self, trials: Sequence[Trial]) -> list[Leader]:
+        return [leader(trial) for trial in self.objective.leaders(trials, LEADERS)]
 
     def export(self, leaders: Sequence[Leader] | None = None) -> list[Path]:
         """Writes the derived files from the journal, each at once, and returns their paths.
@@ -121,9 +127,9 @@ class Study:
             WrcorError: if the disk refuses; files that were there are untouched or complete.
         """
         trials = list(self.journal.trials())
-        leaders = self.leaders() if leaders is None else leaders
+        leaders = self._leaders(trials) if leaders is None else leaders
         contents = {
-            "trials.parquet": exports.parquet(trials, self.config.proxies),
+            "trials.parquet": exports.parquet(trials, self.config.members),
             "best.json": exports.best_json(leaders[0]) if leaders else None,
             "report.html": exports.report(self.config, self.journal.record(), trials, [one.trial for one in leaders]),
         }

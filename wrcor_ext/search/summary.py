@@ -9,6 +9,7 @@ from pathlib import Path
 from rich.table import Table
 
 from wrcor_ext.reporting import consoles, numbers
+from wrcor_ext.search.config import SearchConfig
 from wrcor_ext.search.exports import leader_facts
 from wrcor_ext.search.refine import Leader
 from wrcor_ext.search.study import Study
@@ -22,7 +23,7 @@ def show(study: Study, leaders: Sequence[Leader], written: Sequence[Path], timin
         return
     console = consoles.output()
     if leaders:
-        console.print(table(leaders, study.config.proxies))
+        console.print(table(leaders, study.config))
     counts = study.journal.status_counts()
     total = sum(counts.values())
     parts = [f"{total} trials", *(f"{number} {status}" for status, number in counts.items() if status != "ok")]
@@ -35,25 +36,21 @@ def show(study: Study, leaders: Sequence[Leader], written: Sequence[Path], timin
     )
 
 
-def table(leaders: Sequence[Leader], proxies: Sequence[str]) -> Table:
+def table(leaders: Sequence[Leader], config: SearchConfig) -> Table:
     """The best candidates with their scores and costs."""
-    refined = any(leader.repeats > 1 for leader in leaders)
-    rows = Table(title=f"best {len(leaders)} by {proxies[0]}", title_justify="left")
-    for name in (
-        "rank",
-        "trial",
-        *proxies,
-        *([f"mean {proxies[0]}", "repeats"] if refined else []),
-        "FLOPs",
-        "parameters",
-    ):
+    objective, proxies = config.objective, config.members
+    refined = objective.proxies if any(leader.repeats > 1 for leader in leaders) else ()
+    means = [f"mean {name}" for name in refined]
+    rows = Table(title=f"best {len(leaders)} by {objective.name}", title_justify="left")
+    for name in ("rank", "trial", *proxies, *means, *(["repeats"] if refined else []), "FLOPs", "parameters"):
         rows.add_column(name, justify="right", no_wrap=True)
     rows.add_column("architecture", overflow="fold")
     for rank, leader in enumerate(leaders, start=1):
         trial = leader.trial
         values = [numbers.score(trial.evaluation.scores[name]) for name in proxies]
+        values += [numbers.score(leader.means.get(name), leader.standard_errors.get(name)) for name in refined]
         if refined:
-            values += [numbers.score(leader.mean, leader.standard_error), str(leader.repeats)]
+            values.append(str(leader.repeats))
         cost = (numbers.short(trial.flops), numbers.short(trial.params))
         rows.add_row(str(rank), str(trial.trial), *values, *cost, trial.architecture)
     return rows

@@ -5,19 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from wrcor_ext import proxies
 from wrcor_ext.results import Status
 from wrcor_ext.spaces import Cost
-
-
-def direction(name: str) -> int:
-    """1 for a proxy of which higher is better, else -1."""
-    return 1 if proxies.get(name).higher_is_better else -1
-
-
-def objective_name(name: str) -> str:
-    """What is maximised where `name` is the first proxy: `wrcor`, or `-ntk_condition`, of which lower is better."""
-    return name if direction(name) > 0 else f"-{name}"
 
 
 @dataclass(frozen=True)
@@ -25,7 +14,7 @@ class Evaluation:
     """What an evaluator finds out about one architecture.
 
     Attributes:
-        status: that of the objective (the first proxy): only `"ok"` has a score to rank by.
+        status: that of the objective, of several members the best: only `"ok"` has a score to rank by.
         scores: value by proxy name, None where there is none.
         seconds: wall time of building and scoring.
         reason: what went wrong, for the objective or any other proxy; None if nothing did.
@@ -57,14 +46,6 @@ class Trial:
     cost: Cost | None
     evaluation: Evaluation
     duplicate_of: int | None = None
-
-    @property
-    def objective(self) -> float | None:
-        """The value to rank by, higher is better: the first proxy's, turned round where lower is better."""
-        if self.evaluation.status != "ok":
-            return None
-        name, value = next(iter(self.evaluation.scores.items()), ("", None))
-        return None if value is None else direction(name) * value
 
     @property
     def flops(self) -> int | None:

@@ -4,6 +4,19 @@ from __future__ import annotations
 
 from wrcor_ext.strategies import evolution, random
 from wrcor_ext.strategies.base import Strategy
+from wrcor_ext.strategies.preference import Highest, Preference, Values
 from wrcor_ext.strategies.registry import StrategyEntry, create, get, names, register
 
-__all__ = ["Strategy", "StrategyEntry", "create", "evolution", "get", "names", "random", "register"]
+__all__ = [
+    "Highest",
+    "Preference",
+    "Strategy",
+    "StrategyEntry",
+    "Values",
+    "create",
+    "evolution",
+    "get",
+    "names",
+    "random",
+    "register",
+]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 import numpy as np
 
 from wrcor_ext.errors import InputError
+from wrcor_ext.strategies.preference import Highest, Preference, Values
 
 if TYPE_CHECKING:
     from wrcor_ext.spaces import Space
@@ -20,18 +21,22 @@ A = TypeVar("A", bound=Hashable)
 class Strategy(ABC, Generic[A]):
     """Ask for architectures, tell their scores: higher is better, None where an architecture could not be scored.
 
+    A score is one number, or as many as the preference compares.
+
     A strategy draws from a private generator only, so its proposals depend on the seed and on what it was told, and
     on nothing else. Its whole state is plain JSON: restored into a new instance, it goes on exactly as it would have.
 
     Args:
         space: what to draw from.
         seed: of the private generator.
+        preference: which of several candidates is the best; the one of highest score if None.
     """
 
     name: ClassVar[str]
 
-    def __init__(self, space: Space[A], *, seed: int) -> None:
+    def __init__(self, space: Space[A], *, seed: int, preference: Preference | None = None) -> None:
         self._space = space
+        self._preference: Preference = Highest() if preference is None else preference
         # PCG64 by name: what numpy calls its default generator may change, a run's proposals may not.
         self._rng = np.random.Generator(np.random.PCG64(seed))
 
@@ -39,20 +44,31 @@ class Strategy(ABC, Generic[A]):
     def ask(self, n: int = 1) -> list[A]:
         """The next `n` architectures to score. They need not be distinct."""
 
-    def tell(self, results: Sequence[tuple[A, float | None]]) -> None:
+    def tell(self, results: Sequence[tuple[A, Values | float | None]]) -> None:
         """Scores of architectures asked for, in the order of asking.
 
         Raises:
-            InputError: for a score that is no finite number; one without a score is told as None.
+            InputError: for a score that is no finite number, one without a score is told as None; for more or fewer
+                numbers than the preference compares.
         """
-        for arch, value in results:
+        self._learn([(arch, self._checked(arch, score)) for arch, score in results])
+
+    def _checked(self, arch: A, score: Values | float | None) -> Values | None:
+        if score is None:
+            return None
+        values = score if isinstance(score, tuple) else (score,)
+        if len(values) != self._preference.width:
+            raise InputError(
+                f"{len(values)} scores of {self._space.format(arch)}: the strategy compares {self._preference.width}"
+            )
+        for value in values:
             if value is not None and not math.isfinite(value):
                 raise InputError(f"score {value} of {self._space.format(arch)} is not finite: tell None instead")
-        self._learn(results)
+        return None if all(value is None for value in values) else values
 
     @abstractmethod
-    def _learn(self, results: Sequence[tuple[A, float | None]]) -> None:
-        """What `tell` does with checked results."""
+    def _learn(self, results: Sequence[tuple[A, Values | None]]) -> None:
+        """What `tell` does with checked results; no values where there is no score."""
 
     def state(self) -> dict[str, Any]:
         """Everything that decides the further proposals, as plain JSON (integers may exceed 64 bits)."""

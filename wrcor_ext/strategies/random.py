@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from wrcor_ext.strategies.base import A, Strategy
+from wrcor_ext.strategies.preference import Values
 from wrcor_ext.strategies.registry import register
 
 
@@ -17,7 +18,7 @@ class RandomSearch(Strategy[A]):
         """The next `n` draws."""
         return [self._space.sample(self._rng) for _ in range(n)]
 
-    def _learn(self, results: Sequence[tuple[A, float | None]]) -> None:
+    def _learn(self, results: Sequence[tuple[A, Values | None]]) -> None:
         pass  # No draw depends on a score.
 
     def _own_state(self) -> dict[str, Any]:

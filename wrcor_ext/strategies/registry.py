@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from wrcor_ext.errors import InputError, did_you_mean
 from wrcor_ext.strategies.base import Strategy
+from wrcor_ext.strategies.preference import Preference
 
 if TYPE_CHECKING:
     from wrcor_ext.spaces import Space
@@ -21,7 +22,8 @@ class StrategyEntry:
 
     Attributes:
         name: as given to `--strategy`.
-        options: keyword arguments of `factory` besides `seed`; the search options of the same names are passed on.
+        options: keyword arguments of `factory` besides `seed` and `preference`; the search options of the same names
+            are passed on.
         factory: the class.
         paper: where it is described.
         summary: one line for listings.
@@ -71,11 +73,21 @@ def get(name: str) -> StrategyEntry:
     return _STRATEGIES[name]
 
 
-def create(name: str, space: Space[Any], *, seed: int, **options: object) -> Strategy[Any]:
+def create(
+    name: str, space: Space[Any], *, seed: int, preference: Preference | None = None, **options: object
+) -> Strategy[Any]:
     """A fresh strategy. Of `options`, those are passed on that the strategy takes.
+
+    Args:
+        name: of the strategy.
+        space: what it draws from.
+        seed: of its private generator.
+        preference: which of several candidates is the best; the one of highest score if None.
+        options: by name.
 
     Raises:
         InputError: for an unknown name or an option out of range.
     """
     entry = get(name)
-    return entry.factory(space, seed=seed, **{key: options[key] for key in entry.options if key in options})
+    taken: dict[str, Any] = {key: options[key] for key in entry.options if key in options}
+    return entry.factory(space, seed=seed, preference=preference, **taken)

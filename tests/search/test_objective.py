@@ -1,0 +1,134 @@
+"""What is maximised: proxies in their direction, votes over whoever is compared."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from helpers.trials import trial
+
+from wrcor_ext import proxies, votes
+from wrcor_ext.errors import InputError
+from wrcor_ext.search import objective as objectives
+from wrcor_ext.search.objective import Objective
+from wrcor_ext.search.trial import Evaluation
+from wrcor_ext.spaces import Cost
+from wrcor_ext.strategies import Highest
+
+VOTES = [f"vote:{method}(snip,-jacob_cor,wrcor)" for method in votes.METHODS]
+
+
+def scored(number, **scores):
+    status = "failed" if all(score is None for score in scores.values()) else "ok"
+    return trial(number, evaluation=Evaluation(status, scores, 0.25))
+
+
+def drawn(count, seed=0):
+    """Trials with values that repeat, of which some are missing."""
+    rng = np.random.default_rng(seed)
+    values = rng.integers(6, size=(count, 3)).astype(float)
+    missing = rng.random((count, 3)) < 0.15
+    names = ("snip", "jacob_cor", "wrcor")
+    return [
+        scored(n, **{name: None if missing[n, i] else values[n, i] for i, name in enumerate(names)})
+        for n in range(count)
+    ]
+
+
+def values_of(objective, trials):
+    return [objective.values(one.evaluation.scores) for one in trials]
+
+
+def test_of_one_proxy_the_highest_are_the_leaders_once_and_earlier_first():
+    objective = Objective.named("act_grad_cor_weighted")
+    trials = [trial(0, 1.0), trial(1, None), trial(2, 5.0), trial(3, 5.0)]
+    trials.append(trials[2].repeated(4, "x", Cost(1, 1)))
+    assert (objective.name, objective.proxies, objective.width) == ("wrcor", ("wrcor",), 1)
+    assert [one.trial for one in objective.leaders(trials, 5)] == [2, 3, 0]
+    assert [one.trial for one in objective.leaders(trials, 2)] == [2, 3]
+    assert objective.heights(trials) == [1.0, None, 5.0, 5.0, 5.0]
+    assert objective.leaders([trial(0, None)], 5) == []
+
+
+def test_where_lower_is_better_the_lowest_leads(monkeypatch):
+    turned = replace(proxies.get("wrcor"), higher_is_better=False)
+    monkeypatch.setitem(proxies.registry._PROXIES, "wrcor", turned)
+    objective = Objective.named("wrcor")
+    trials = [trial(number, value) for number, value in enumerate((2.0, 0.5, None, 3.0))]
+    assert objective.name == objective.height_name == "-wrcor"
+    assert [one.trial for one in objective.leaders(trials, 2)] == [1, 0]
+    assert objective.heights(trials) == [-2.0, -0.5, None, -3.0]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_one_proxy_is_compared_by_its_number_alone(seed):
+    objective = Objective.named("snip")
+    values = values_of(objective, drawn(12, seed))
+    assert objective.best(values) == Highest().best(values)
+    assert objective.order(values) == Highest().order(values)
+
+
+@pytest.mark.parametrize("name", VOTES)
+@pytest.mark.parametrize("seed", range(3))
+def test_a_vote_ranks_as_the_vote_of_the_library_does(name, seed):
+    objective, trials = Objective.named(name), drawn(25, seed)
+    outcome = votes.vote(name, [one.evaluation.scores for one in trials])
+    values = values_of(objective, trials)
+    assert objective.order(values) == list(outcome.order)
+    assert objective.best(values) == outcome.order[0]
+    assert [one.trial for one in objective.leaders(trials, 5)] == list(outcome.order[:5])
+    heights = objective.heights(trials)
+    scored_ones = sum(rank is not None for rank in outcome.ranks)
+    for one, (height, rank) in enumerate(zip(heights, outcome.ranks, strict=True)):
+        lower = None if rank is None else sum(other is not None and other > rank for other in outcome.ranks)
+        assert height == (None if lower is None else lower / (scored_ones - 1)), one
+
+
+def test_the_winner_of_a_vote_depends_on_who_takes_part():
+    objective = Objective.named("vote:zscore(snip,wrcor)")
+    a, b, far = (0.0, 3.0), (2.0, 0.0), (100.0, 0.0)
+    assert objective.best([b, a]) == 0  # of two, each wins one member: equals, the first
+    assert objective.best([b, a, far]) == 2
+    assert objective.order([b, a, far])[1] == 1
+
+
+def test_without_any_value_the_first_is_the_best_and_one_is_enough():
+    for name in ("wrcor", *VOTES):
+        objective = Objective.named(name)
+        nobody, somebody = None, (1.0,) * objective.width
+        assert objective.best([nobody, nobody]) == 0
+        assert objective.best([nobody, somebody]) == 1
+        assert objective.best([somebody]) == 0
+        assert objective.order([nobody, somebody, nobody]) == [1, 0, 2]
+        assert objective.leaders([], 5) == []
+
+
+def test_one_value_is_enough_for_a_say():
+    objective = Objective.named("vote:rank(snip,-wrcor)")
+    assert objective.values({"snip": None, "wrcor": 2.0, "naswot": 1.0}) == (None, -2.0)
+    assert objective.values({"snip": None, "wrcor": None, "naswot": 1.0}) is None
+
+
+def test_duplicates_have_no_vote_but_the_height_of_their_first():
+    objective = Objective.named("vote:rank(snip,wrcor)")
+    trials = [scored(0, snip=1.0, wrcor=5.0), scored(1, snip=2.0, wrcor=1.0), scored(2, snip=3.0, wrcor=2.0)]
+    without = objective.heights(trials)
+    assert objective.heights([*trials, trials[0].repeated(3, "x", None)]) == [*without, without[0]]
+    assert objective.height_name == "share ranked lower by vote:rank(snip,wrcor)"
+
+
+def test_of_very_many_the_best_by_mean_rank_hold_the_majority(monkeypatch):
+    monkeypatch.setattr(objectives, "MOST_IN_A_MAJORITY", 8)
+    majority = Objective.named("vote:majority(snip,jacob_cor,wrcor)")
+    values = values_of(majority, drawn(40))
+    by_rank = Objective.named("vote:rank(snip,jacob_cor,wrcor)").order(values)
+    finalists = sorted(by_rank[:8])
+    order = majority.order(values)
+    assert order[:8] == [finalists[place] for place in majority.order([values[index] for index in finalists])]
+    assert order[8:] == by_rank[8:]
+
+
+def test_an_unknown_name_is_refused():
+    with pytest.raises(InputError, match="unknown proxy or vote 'wcor'"):
+        Objective.named("wcor")

@@ -1,0 +1,131 @@
+"""What a search maximises: one proxy, in the direction that it has, or a vote of several."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from wrcor_ext import votes
+from wrcor_ext.search.trial import Trial
+from wrcor_ext.strategies import Values
+from wrcor_ext.votes import METHODS, Member, Vote
+
+# The duels of a majority take memory and time that grow with the square of the number of candidates.
+MOST_IN_A_MAJORITY = 2000
+
+
+@dataclass(frozen=True)
+class Objective:
+    """A preference (see `wrcor_ext.strategies.Preference`) among trials by the scores of its members.
+
+    A vote is held anew over whoever is compared: two trials, a tournament, or all trials of a run.
+
+    Attributes:
+        name: `wrcor`; `-zen_score_cossim` where lower is better; `sjw`; `vote:rank(snip,-jacob_cor)`.
+        members: the proxies whose scores count, each with its direction.
+        method: of counting the members' votes; None where there is but one proxy and no vote.
+    """
+
+    name: str
+    members: tuple[Member, ...]
+    method: str | None = None
+
+    @classmethod
+    def named(cls, name: str) -> Objective:
+        """The objective of a search whose first proxy or vote has that name.
+
+        Raises:
+            InputError: for an unknown or malformed name.
+        """
+        found = votes.lookup(name)
+        if isinstance(found, Vote):
+            return cls(found.name, found.members, found.method)
+        return cls(found.name if found.higher_is_better else f"-{found.name}", (Member(found),))
+
+    @property
+    def width(self) -> int:
+        """How many values a candidate has."""
+        return len(self.members)
+
+    @property
+    def proxies(self) -> tuple[str, ...]:
+        """The canonical names of the members' proxies."""
+        return tuple(member.proxy.name for member in self.members)
+
+    def values(self, scores: Mapping[str, float | None]) -> Values | None:
+        """The members' scores, turned round where lower is better; None if no member has one."""
+        found = [(member.orientation, scores.get(member.proxy.name)) for member in self.members]
+        values = tuple(None if score is None else orientation * score for orientation, score in found)
+        return None if all(value is None for value in values) else values
+
+    def best(self, candidates: Sequence[Values | None]) -> int:
+        """Index of the best of at least one candidate; of equals the first."""
+        return next((group[0] for group in self.groups(candidates)), 0)
+
+    def order(self, candidates: Sequence[Values | None]) -> list[int]:
+        """Indices from the best to the worst; of equals the first given, those without values at the end."""
+        ranked = [index for group in self.groups(candidates) for index in group]
+        return ranked + [index for index, values in enumerate(candidates) if values is None]
+
+    def groups(self, candidates: Sequence[Values | None]) -> list[list[int]]:
+        """Indices from the best to the worst, equals together; those without values are left out."""
+        known = [index for index, values in enumerate(candidates) if values is not None]
+        if not known:
+            return []
+        given = [candidates[index] or () for index in known]
+        table = np.array([[math.nan if value is None else value for value in values] for values in given])
+        return [[known[place] for place in group] for group in self._counted(table)]
+
+    def _counted(self, table: npt.NDArray[np.float64]) -> Sequence[Sequence[int]]:
+        """The groups of a table [n, m] of values, NaN where a member has none."""
+        if self.method is None:
+            groups: dict[float, list[int]] = {}
+            for place, value in enumerate(table[:, 0].tolist()):
+                groups.setdefault(value, []).append(place)
+            return [groups[value] for value in sorted(groups, reverse=True)]
+        if self.method != "majority" or len(table) <= MOST_IN_A_MAJORITY:
+            return METHODS[self.method](table).groups
+        by_rank = METHODS["rank"](table).groups
+        in_order = [place for group in by_rank for place in group]
+        finalists = sorted(in_order[:MOST_IN_A_MAJORITY])
+        leading = [[finalists[place] for place in group] for group in METHODS["majority"](table[finalists]).groups]
+        taken = set(finalists)
+        others = [[place for place in group if place not in taken] for group in by_rank]
+        return [*leading, *(group for group in others if group)]
+
+    def leaders(self, trials: Sequence[Trial], count: int) -> list[Trial]:
+        """The best trials that have a score, best first, each architecture once; of equals, the earlier ones."""
+        distinct = [trial for trial in trials if trial.duplicate_of is None]
+        values = [self.values(trial.evaluation.scores) for trial in distinct]
+        return [distinct[index] for group in self.groups(values) for index in group][:count]
+
+    def heights(self, trials: Sequence[Trial]) -> list[float | None]:
+        """For charts, one number per trial, higher is better; None without a score.
+
+        That of a proxy is its score, turned round where lower is better. That of a vote, which has no number of its
+        own, is the share of the other architectures that it ranks lower, from 0 to 1.
+
+        Args:
+            trials: all of a run, or its first ones.
+        """
+        if self.method is None:
+            values = [self.values(trial.evaluation.scores) for trial in trials]
+            return [None if one is None else one[0] for one in values]
+        distinct = [trial for trial in trials if trial.duplicate_of is None]
+        groups = self.groups([self.values(trial.evaluation.scores) for trial in distinct])
+        lower = sum(map(len, groups))
+        others = max(1, lower - 1)
+        heights: dict[int, float] = {}
+        for group in groups:
+            lower -= len(group)
+            heights.update((distinct[index].trial, lower / others) for index in group)
+        return [heights.get(trial.trial if trial.duplicate_of is None else trial.duplicate_of) for trial in trials]
+
+    @property
+    def height_name(self) -> str:
+        """What `heights` are."""
+        return self.name if self.method is None else f"share ranked lower by {self.name}"
