@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from typing import Any
 
 import numpy as np
@@ -60,6 +61,24 @@ def test_groups_give_the_sums_of_single_responses(count: int) -> None:
     assert together[WEIGHTED].used["activation"] == 2 * count - below
     assert together[WEIGHTED].used["gradient"] == count - below
     assert together[PLAIN].used == {"activation": 2 * count}
+
+
+def test_matrices_of_single_responses_are_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A population holds the sums of each of its networks until the last one has been measured."""
+    matrices: list[weakref.ref[Tensor]] = []
+    real = ops.accumulate_correlation
+
+    def watched(k: Tensor, *rest: Any) -> None:
+        matrices.append(weakref.ref(k))
+        real(k, *rest)
+
+    monkeypatch.setitem(response_sums._ACCUMULATE, "correlation", watched)
+    tensors = responses(5)  # which are still alive afterwards
+    sums = filled(ResponseSums({PLAIN: 0}, 6, CPU, grouped=False), tensors)
+    assert len(matrices) == 5
+    sums.complete()
+    assert all(matrix() is None for matrix in matrices)
+    assert settle([sums])[0][PLAIN].used == {"activation": 10}
 
 
 def test_a_group_is_one_call_whatever_the_number_of_sums(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -58,6 +58,31 @@ def test_small_gradients_survive_float16(monkeypatch: pytest.MonkeyPatch) -> Non
     assert lost.status != "ok" or lost.value != pytest.approx(usual.value, rel=1e-2)
 
 
+def test_a_loss_in_float16_keeps_its_gradients() -> None:
+    """The backward begins with the loss scale as a float16."""
+    torch.manual_seed(0)
+    model, (images, labels) = Net(), batch()
+
+    def half(output: Tensor, labels: Tensor) -> Tensor:
+        return output.half().square().mean()
+
+    full = wrcor_ext.score(model, images, labels, loss=half)["wrcor"]
+    found = wrcor_ext.score(model, images, labels, loss=half, amp="float16")["wrcor"]
+    assert found.detail == full.detail
+    assert found.value == pytest.approx(full.value, rel=1e-2)
+
+
+def test_the_callers_autocast_has_no_say() -> None:
+    torch.manual_seed(0)
+    model, (images, labels) = Net(), batch()
+    names = ["wrcor", "zen_score"]
+    truth = wrcor_ext.score(model, images, labels, proxies=names)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        found = wrcor_ext.score(model, images, labels, proxies=names)
+        assert torch.is_autocast_enabled("cpu")
+    assert {name: found[name].value for name in names} == {name: truth[name].value for name in names}
+
+
 def test_an_unknown_type_is_refused() -> None:
     with pytest.raises(wrcor_ext.InputError, match="amp='int8' is unknown: allowed are 'bfloat16', 'float16' and None"):
         wrcor_ext.score(Net(), *batch(), amp="int8")  # type: ignore[arg-type]

@@ -53,6 +53,29 @@ def test_models_are_built_when_it_is_their_turn_and_not_kept() -> None:
     assert len(wrcor_ext.score_many(built(), *batch())) == 3
 
 
+def test_the_batch_is_checked_and_brought_to_a_device_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each of the two would make the host wait for what the models before have left to do."""
+    seen: list[Tensor] = []
+    real_check, real_run = scoring.check_batch, scoring.passes.run
+    checks: list[Tensor] = []
+
+    def check(images: Tensor, labels: Tensor | None, needs_labels: bool) -> None:
+        checks.append(images)
+        real_check(images, labels, needs_labels)
+
+    def run(model: Any, images: Tensor, *rest: Any) -> Any:
+        seen.append(images)
+        return real_run(model, images, *rest)
+
+    monkeypatch.setattr(scoring, "check_batch", check)
+    monkeypatch.setattr(scoring.passes, "run", run)
+    with pytest.raises(NotImplementedError, match="meta"):
+        wrcor_ext.score_many([net.to("meta") for net in nets(3)], *batch())
+    assert len(checks) == 1
+    assert len(seen) == 3
+    assert all(images.is_meta and images is seen[0] for images in seen)
+
+
 def test_no_models_give_no_scores() -> None:
     assert wrcor_ext.score_many([], *batch()) == []
 
@@ -89,3 +112,24 @@ def test_a_gpu_is_not_waited_for(rule: Any, tail: Any, amp: Any, monkeypatch: py
     found = wrcor_ext.score(model, images, labels, proxies=names, rule=rule, tail=tail, amp=amp)
     for name in names:
         assert found[name].value == pytest.approx(truth[name].value, rel=1e-3 if amp is None else 0.1), name
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_a_gpu_is_not_waited_for_between_models() -> None:
+    images, labels = batch()
+    truth = wrcor_ext.score_many(nets(4), images, labels, proxies=OF_RESPONSES)
+    models = [net.cuda() for net in nets(4)]
+
+    def watched() -> Iterator[Net]:
+        yield models[0]
+        torch.cuda.set_sync_debug_mode("error")
+        yield from models[1:]
+        torch.cuda.set_sync_debug_mode("default")
+
+    try:
+        found = wrcor_ext.score_many(watched(), images, labels, proxies=OF_RESPONSES)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    for one, other in zip(truth, found, strict=True):
+        for name in OF_RESPONSES:
+            assert other[name].value == pytest.approx(one[name].value, rel=1e-3), name

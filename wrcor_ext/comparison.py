@@ -45,7 +45,7 @@ def compare(models: Sequence[NamedModel], batches: Sequence[Batch], config: Scor
     except KeyboardInterrupt:
         messages.print(f"stopped after {len(measured)} of {len(models)} models")
         interrupted = True
-    # Only here does the host wait for a GPU.
+    # Models on a GPU: the host waits here for all of them.
     finished = iter(finish([measurement for one in measured for measurement in one.measurements]))
     return [_row(one, [next(finished) for _ in one.measurements], config) for one in measured], interrupted
 

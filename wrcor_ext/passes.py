@@ -21,9 +21,10 @@ from wrcor_ext.response_sums import OverwrittenError, ResponseSums
 from wrcor_ext.score_input import Amp, ClassRange, Tail, check_classes, placed
 from wrcor_ext.tails import first_level
 
-# Half-precision gradients of a mean loss are lost below 2^-24. The scale begins where torch's GradScaler does; what is
-# measured on gradients, correlation and signs, does not depend on it.
-FLOAT16_LOSS_SCALE = 2.0**16
+# Gradients of a mean loss are lost below 2^-24, the smallest float16. What is measured on them, correlation and signs,
+# does not depend on the scale. This is the largest power of two in float16: where the loss itself is one, the scale is
+# the gradient that the backward begins with.
+FLOAT16_LOSS_SCALE = 2.0**15
 
 
 @dataclass(frozen=True)
@@ -153,6 +154,9 @@ def _prepared(model: nn.Module, seed: int) -> ExitStack:
         stack.enter_context(seeded(seed))
         stack.enter_context(torch.inference_mode(False))
         stack.enter_context(torch.enable_grad())
+        for device in ("cpu", "cuda"):
+            if torch.is_autocast_enabled(device):  # of the caller's: `amp` decides
+                stack.enter_context(torch.autocast(device, enabled=False))
         _scoring_mode(model)
         return stack.pop_all()
 
@@ -233,7 +237,7 @@ def _shared_pass(subject: Subject, request: Request, way: _Way) -> Measured:
             for watch in watches.values():
                 watch.listening = False
     if sums is not None:
-        sums.flush()
+        sums.complete()
     seen = Seen(
         output.detach() if isinstance(output, Tensor) else output,
         image_gradient,

@@ -165,6 +165,15 @@ class ResponseSums:
             self._flags.append(flags)
             self._uses.extend(held.uses for held in group)
 
+    def complete(self) -> None:
+        """Measures what is held back, after the last response: only the sums and a flag per response are kept.
+
+        Raises:
+            OverwrittenError: as `flush`.
+        """
+        self.flush()
+        self._measured.clear()
+
     @property
     def _flag_tensor(self) -> Tensor:
         return torch.cat(self._flags) if self._flags else torch.empty(0, dtype=torch.int64, device=self._device)
@@ -180,7 +189,7 @@ def settle(sums: Sequence[ResponseSums]) -> list[dict[Need, Summed]]:
     """
     alike: dict[tuple[torch.device, int], list[ResponseSums]] = defaultdict(list)
     for one in sums:
-        one.flush()
+        one.complete()
         alike[one._device, one._images].append(one)
     settled: dict[ResponseSums, dict[Need, Summed]] = {}
     for members in alike.values():

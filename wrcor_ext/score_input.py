@@ -110,6 +110,16 @@ def check_classes(logits: Tensor, classes: ClassRange | None) -> None:
         raise InputError(f"label {wrong} is out of range: the model has classes 0 to {logits.shape[1] - 1}")
 
 
+def device_of(model: nn.Module) -> torch.device | None:
+    """The device that a model wants its images on; None for one without floating-point parameters."""
+    parameter = _first_parameter(model)
+    return None if parameter is None else parameter.device
+
+
+def _first_parameter(model: nn.Module) -> Tensor | None:
+    return next((p for p in model.parameters() if p.is_floating_point()), None)
+
+
 def placed(model: nn.Module, images: Tensor, labels: Tensor | None) -> tuple[Tensor, Tensor | None]:
     """Images and labels where, and images in what type, the model's parameters are; whole-number labels as int64.
 
@@ -117,7 +127,7 @@ def placed(model: nn.Module, images: Tensor, labels: Tensor | None) -> tuple[Ten
     `torch.inference_mode` cannot take part in a graph.
     """
     images = images.detach().clone()
-    parameter = next((p for p in model.parameters() if p.is_floating_point()), None)
+    parameter = _first_parameter(model)
     if parameter is not None:
         images = images.to(parameter.device, parameter.dtype if images.is_floating_point() else None)
         labels = None if labels is None else labels.to(parameter.device)

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -32,6 +33,7 @@ from wrcor_ext.score_input import (
     check_model,
     check_options,
     class_range,
+    device_of,
     proxy_names,
 )
 
@@ -117,23 +119,8 @@ def score_many(
         Exception: whatever building a model, its forward or `loss` raises. To go on with the others, use `measure` and
             `finish`.
     """
-    return finish(
-        [
-            measure(
-                model,
-                images,
-                labels,
-                proxies=proxies,
-                rule=rule,
-                levels=levels,
-                tail=tail,
-                loss=loss,
-                seed=seed,
-                amp=amp,
-            )
-            for model in models
-        ]
-    )
+    order = _Order(images, labels, proxies, rule, levels, tail, loss, seed, amp)
+    return finish([order.measure(model) for model in models])
 
 
 @dataclass(frozen=True)
@@ -167,17 +154,57 @@ def measure(
     From the first forward on nothing waits for a GPU.
     """
     began = time.perf_counter()
-    wanted = list(dict.fromkeys(registry.get(name) for name in proxy_names(proxies)))
-    check_options(rule, tail, seed, amp)
-    check_model(model)
-    planned = plan(wanted)
-    check_batch(images, labels, planned.needs_labels)
-    blocks = level_blocks.resolve(model, levels)
-    request = Request(planned, rule, blocks, tail, loss, seed, amp, class_range(labels))
-    largest = largest_parameter(model)
-    with _one_at_a_time:
-        measured = passes.run(model, images, labels, request)
-    return Measurement(wanted, measured, largest, time.perf_counter() - began)
+    measurement = _Order(images, labels, proxies, rule, levels, tail, loss, seed, amp).measure(model)
+    return replace(measurement, seconds=time.perf_counter() - began)
+
+
+class _Order:
+    """What any number of models are to be measured on: checked, and its values read, before the first of them.
+
+    Raises:
+        InputError: as `score`, for whatever is not the model's.
+    """
+
+    def __init__(
+        self,
+        images: Tensor,
+        labels: Tensor | None,
+        proxies: Sequence[str],
+        rule: Rule,
+        levels: level_blocks.Levels,
+        tail: Tail,
+        loss: Loss,
+        seed: int,
+        amp: Amp,
+    ) -> None:
+        self._wanted = list(dict.fromkeys(registry.get(name) for name in proxy_names(proxies)))
+        check_options(rule, tail, seed, amp)
+        self._levels = levels
+        self._plan = plan(self._wanted)
+        check_batch(images, labels, self._plan.needs_labels)
+        self._request = Request(self._plan, rule, (), tail, loss, seed, amp, class_range(labels))
+        self._batch = images, labels
+        self._batches: dict[torch.device, tuple[Tensor, Tensor | None]] = {}
+
+    def measure(self, model: nn.Module) -> Measurement:
+        """The passes of one model; nothing in them waits for a GPU."""
+        began = time.perf_counter()
+        check_model(model)
+        request = replace(self._request, blocks=level_blocks.resolve(model, self._levels))
+        largest = largest_parameter(model)
+        images, labels = self._on(device_of(model))
+        with _one_at_a_time:
+            measured = passes.run(model, images, labels, request)
+        return Measurement(self._wanted, measured, largest, time.perf_counter() - began)
+
+    def _on(self, device: torch.device | None) -> tuple[Tensor, Tensor | None]:
+        """The batch on a device, brought there once: copying from the host waits for all that the device has to do."""
+        if device is None:
+            return self._batch
+        if device not in self._batches:
+            images, labels = self._batch
+            self._batches[device] = images.to(device), None if labels is None else labels.to(device)
+        return self._batches[device]
 
 
 def finish(measurements: Sequence[Measurement]) -> list[Scores]:

@@ -103,9 +103,9 @@ __global__ void __launch_bounds__(SliceTraits<T, kRows, kPair>::kThreads, SliceT
   __syncthreads();
 
   Products products(table.rows - first_row[0], table.rows - first_row[two ? 1 : 0], two);
-  const i64 begin = (place.chunk - x.first_chunk) * x.slices_per_chunk * kFeatures;
-  const i64 left = x.features - begin;
   const int whole = x.slices_per_chunk * kFeatures;
+  const i64 begin = static_cast<i64>(place.chunk - x.first_chunk) * whole;
+  const i64 left = x.features - begin;
   const int length = left < whole ? static_cast<int>(left) : whole;
   const T* const data = static_cast<const T*>(x.data) + begin;
   const u32 used_rows = two ? 2 * kRows : kRows;

@@ -70,8 +70,8 @@ __device__ inline u32 block_index() {
   type* name = reinterpret_cast<type*>(wrcor_dynamic_block)
 #endif
 
-// WRCOR_LAUNCH(kernel<T, 4>, grid, block, shared_bytes, stream, arguments...) -> cudaError_t, host side. Dynamic shared
-// memory beyond 48 KB is asked for.
+// WRCOR_LAUNCH(kernel<T, 4>, grid, block, shared_bytes, stream, arguments...) -> cudaError_t, host side. A launch may
+// have more than 48 KB of dynamic shared memory.
 #if !defined(__CUDACC_RTC__)
 #define WRCOR_LAUNCH(...) ::wrcor::launch(__VA_ARGS__)
 
@@ -82,6 +82,21 @@ template <typename Parameter>
 struct Same {
   using type = Parameter;
 };
+
+#if !defined(WRCOR_EMULATE)
+// Lets launches of a kernel have all the dynamic shared memory that a block of the current device may have: were each
+// to set what it needs, another thread's smaller setting might come between that and the launch.
+inline cudaError_t allow_all_shared_memory(const void* kernel) {
+  int device = 0, most = 0;
+  cudaFuncAttributes own = {};
+  cudaError_t status = cudaGetDevice(&device);
+  if (status == cudaSuccess) status = cudaDeviceGetAttribute(&most, cudaDevAttrMaxSharedMemoryPerBlockOptin, device);
+  if (status == cudaSuccess) status = cudaFuncGetAttributes(&own, kernel);
+  if (status != cudaSuccess) return status;
+  return cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
+                              most - static_cast<int>(own.sharedSizeBytes));
+}
+#endif
 
 template <typename... Parameters>
 cudaError_t launch(void (*kernel)(Parameters...), dim3 grid, dim3 block, std::size_t shared_bytes, cudaStream_t stream,
@@ -94,9 +109,7 @@ cudaError_t launch(void (*kernel)(Parameters...), dim3 grid, dim3 block, std::si
 #else
   constexpr std::size_t kWithoutAsking = 48 * 1024;
   if (shared_bytes > kWithoutAsking) {
-    const cudaError_t refused =
-        cudaFuncSetAttribute(reinterpret_cast<const void*>(kernel), cudaFuncAttributeMaxDynamicSharedMemorySize,
-                             static_cast<int>(shared_bytes));
+    const cudaError_t refused = allow_all_shared_memory(reinterpret_cast<const void*>(kernel));
     if (refused != cudaSuccess) return refused;
   }
   // clang-format off: it takes the launch for the end of three templates
