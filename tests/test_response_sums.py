@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor
+from torch.multiprocessing.reductions import StorageWeakRef
 
 from wrcor_ext import ops, response_sums
 from wrcor_ext.proxies import ResponseSum
@@ -119,6 +120,18 @@ def test_no_more_is_held_back_than_allowed(monkeypatch: pytest.MonkeyPatch) -> N
         sums.activation(0, x.flatten(1)[:, :2].clone())
     sums.flush()
     assert sizes == [response_sums.HELD_RESPONSES, 3]
+
+
+def test_a_small_part_of_a_large_tensor_is_not_held_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(response_sums, "GROUPED_BYTES", 6 * 40 * 4)
+    sums = ResponseSums({PLAIN: 0}, 6, CPU, grouped=True)
+    large = torch.randn(6, 41)
+    memory = StorageWeakRef(large.untyped_storage())
+    part = large[:, :5]
+    sums.activation(0, part)
+    del large, part
+    assert memory.expired()
+    assert settle([sums])[0][PLAIN].used == {"activation": 1}
 
 
 def test_more_sums_than_a_group_takes_are_added_one_by_one() -> None:

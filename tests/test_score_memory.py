@@ -19,9 +19,10 @@ SHORT = "CUDA out of memory. Tried to allocate 2.00 GiB.\nA second line of advic
 class Tight(Net):
     """Fits only while what its backward needs is elsewhere, or never."""
 
-    def __init__(self, *, never: bool = False) -> None:
+    def __init__(self, error: Exception | None = None, *, never: bool = False) -> None:
         torch.manual_seed(0)
         super().__init__()
+        self.error = error or torch.OutOfMemoryError(SHORT)
         self.never = never
         self.forwards = 0
 
@@ -29,7 +30,7 @@ class Tight(Net):
         self.forwards += 1
         out = super().forward(x)
         if self.never or not torch._C._autograd._saved_tensors_hooks_is_enabled() or not offloading():
-            raise torch.OutOfMemoryError(SHORT)
+            raise self.error
         return out
 
 
@@ -37,11 +38,21 @@ def offloading() -> bool:
     return torch._C._autograd._top_saved_tensors_default_hooks(False) is not None
 
 
-def test_a_pass_that_does_not_fit_is_run_again_with_the_host_s_memory() -> None:
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError(SHORT),
+        RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
+        RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"),
+        RuntimeError("CUDA error: out of memory\nCompile with TORCH_USE_CUDA_DSA"),
+    ],
+    ids=["torch", "cublas", "cudnn", "cuda"],
+)
+def test_a_pass_that_does_not_fit_is_run_again_with_the_host_s_memory(error: Exception) -> None:
     images, labels = batch()
     torch.manual_seed(0)
     truth = wrcor_ext.score(Net(), images, labels, proxies=OF_THE_SHARED_PASS)
-    model = Tight()
+    model = Tight(error)
     found = wrcor_ext.score(model, images, labels, proxies=OF_THE_SHARED_PASS)
     assert model.forwards == 2
     assert {n: r.value for n, r in found.items()} == {n: r.value for n, r in truth.items()}

@@ -125,7 +125,7 @@ def _other_way(way: _Way, error: Exception, request: Request) -> _Way | None:
     if _out_of_memory(error):
         # The same batch in the same operations, but what only the backward needs waits in the host's memory. On a CPU
         # that is the memory that ran out.
-        on_gpu = isinstance(error, torch.OutOfMemoryError)
+        on_gpu = _out_of_gpu_memory(error)
         has_graph = request.plan.loss_gradients or request.plan.image_gradients
         return replace(way, offloaded=True, grouped=False) if on_gpu and has_graph and not way.offloaded else None
     # A `view` that flattens channels, say: it wants the layout that the model was written for.
@@ -136,7 +136,14 @@ def _out_of_memory(error: Exception) -> bool:
     if isinstance(error, WrcorError):
         return False
     # On a CPU torch raises a RuntimeError like any other.
-    return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or "can't allocate memory" in str(error)
+    return _out_of_gpu_memory(error) or isinstance(error, MemoryError) or "can't allocate memory" in str(error)
+
+
+def _out_of_gpu_memory(error: Exception) -> bool:
+    # torch's allocator has an exception of its own; CUDA's libraries, which take memory for themselves, have words.
+    return isinstance(error, torch.OutOfMemoryError) or any(
+        words in str(error) for words in ("_STATUS_ALLOC_FAILED", "CUDA error: out of memory")
+    )
 
 
 def _shortage(model: nn.Module, images: Tensor, error: Exception) -> OutOfMemoryError:

@@ -103,7 +103,7 @@ class ResponseSums:
             self.ignored += 1
             return
         response = response.detach()
-        small = response.numel() * response.element_size() <= GROUPED_BYTES
+        small = _bytes(response) <= GROUPED_BYTES
         for measure, of in self._of_measure.items():
             weights = {n: 2.0**level if n.level_weighted else 1.0 for n in of if n in wanting}
             if not weights:
@@ -215,7 +215,8 @@ def _summed(
 
 
 def _bytes(response: Tensor) -> int:
-    return response.numel() * response.element_size()
+    """What holding a response keeps in memory: all that it is a part of."""
+    return response.untyped_storage().nbytes()
 
 
 class ResponseCount:
