@@ -61,9 +61,10 @@ class FakeCupy:
         self.compiled: list[tuple[str, tuple[str, ...]]] = []
         self.launches: list[tuple[str, int | None]] = []
         self.stream: int | None = None
+        self.device = 0
         self.cuda = SimpleNamespace(
             get_cuda_path=lambda: self.toolkit,
-            runtime=SimpleNamespace(getDevice=lambda: 0, getDeviceCount=self._count),
+            runtime=SimpleNamespace(getDevice=lambda: self.device, getDeviceCount=self._count),
             nvrtc=SimpleNamespace(getVersion=lambda: (13, 0)),
             compiler=SimpleNamespace(compile_using_nvrtc=self._compile, CompileException=CompileError),
             Device=self._device,
@@ -89,18 +90,26 @@ class FakeCupy:
         return kernel.encode(), {kernel: f"_Z{len(kernel)}"}
 
     @contextmanager
-    def _entered(self) -> Iterator[None]:
+    def _entered(self, index: int) -> Iterator[None]:
+        before, self.device = self.device, index
         yield
+        self.device = before
 
     def _device(self, index: int | None = None) -> Any:
-        device = self._entered()
+        # The tests' tensors are on the CPU and have no index: they stand for a device that is not the current one.
+        device = self._entered(1 if index is None else index)
         device.compute_capability = self.capability
         device.attributes = {"MaxSharedMemoryPerBlockOptin": SHARED_LIMIT}
         return device
 
-    @contextmanager
-    def _stream(self, stream: Any) -> Iterator[None]:
-        version, self.stream = stream.__cuda_stream__()
+    def _stream(self, stream: Any) -> Any:
+        version, handle = stream.__cuda_stream__()
         assert version == 0
+        return self._streaming(handle, self.device)
+
+    @contextmanager
+    def _streaming(self, handle: int, device: int) -> Iterator[None]:
+        assert device == self.device, "CuPy refuses a stream that was made on another device"
+        self.stream = handle
         yield
         self.stream = None

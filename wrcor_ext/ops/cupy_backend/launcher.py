@@ -36,9 +36,14 @@ class CupyLauncher:
     @contextmanager
     def on(self, device: torch.device) -> Iterator[None]:
         """Launches in this context go to torch's current stream on `device`."""
-        stream = self._cupy.cuda.Stream.from_external(_TorchStream(torch.cuda.current_stream(device).cuda_stream))
-        # Both: the two may hold CUDA runtimes of their own, each with a current device.
-        with torch.cuda.device(device), self._cupy.cuda.Device(device.index), stream:
+        handle = torch.cuda.current_stream(device).cuda_stream
+        # Both devices: the two may hold CUDA runtimes of their own, each with a current one. The stream after them:
+        # some versions of CuPy take it for one of the device that is current when it is made.
+        with (
+            torch.cuda.device(device),
+            self._cupy.cuda.Device(device.index),
+            self._cupy.cuda.Stream.from_external(_TorchStream(handle)),
+        ):
             yield
 
     def shared_limit(self, device: torch.device) -> int:
