@@ -20,8 +20,8 @@ from wrcor_ext.ops.native import check_required
 from wrcor_ext.options import add_flags, from_words
 from wrcor_ext.repeats import seed_of
 from wrcor_ext.reporting import consoles
+from wrcor_ext.search import callbacks, driver, folders, subcommands, summary
 from wrcor_ext.search import config as configs
-from wrcor_ext.search import driver, folders, subcommands, summary
 from wrcor_ext.search.config import OPTIONS, SearchConfig
 from wrcor_ext.search.driver import InProcess, Pool
 from wrcor_ext.search.environment import environment
@@ -64,16 +64,25 @@ def _search(argv: Sequence[str]) -> int:
     space = limited(space_of(config, num_classes=batch.num_classes), config, image_size=batch.images.shape[-1])
     options = _options(config, strategies.get(config.strategy).options)
     strategy = strategies.create(config.strategy, space, preference=config.objective, **options)
+    hooks = callbacks.made(config)
     # Only now, so that nothing is left behind where any of the above refuses its input.
     folder = folder or folders.new_folder(config)
     messages = consoles.messages()
     with Study(folder, config, environment(batch), resume=config.resume) as study:
         for note in study.notes:
             messages.print(f"note: {note}; further scores may differ in their last digits", markup=False)
-        return _run(study, space, strategy, batch, messages)
+        with callbacks.watching(hooks, study, messages) as watching:
+            return _run(study, space, strategy, batch, messages, watching)
 
 
-def _run(study: Study, space: Space[Any], strategy: Strategy[Any], batch: Batch, messages: Console) -> int:
+def _run(
+    study: Study,
+    space: Space[Any],
+    strategy: Strategy[Any],
+    batch: Batch,
+    messages: Console,
+    watching: callbacks.Callbacks,
+) -> int:
     config = study.config
     evaluator = InProcessEvaluator(space, batch, config)
     if study.resumed == config.budget:
@@ -97,7 +106,7 @@ def _run(study: Study, space: Space[Any], strategy: Strategy[Any], batch: Batch,
                     objective=study.objective,
                     budget=config.budget,
                     group=config.group,
-                    progress=progress,
+                    progress=callbacks.Watchers(progress, watching),
                     interruption=interruption,
                     timings=timings,
                 )

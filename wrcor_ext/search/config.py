@@ -97,6 +97,15 @@ class SearchConfig(ScoringOptions):
         kinds.whole(1, 1000),
         role="adjustable",
     )
+    tensorboard: bool = option(
+        False, "write scalars for TensorBoard into the run folder", kinds.switch(), role="session"
+    )
+    callback: str | None = option(
+        None,
+        "your own hook, told of every trial",
+        kinds.optional(kinds.text("package.module:attribute"), "none"),
+        role="session",
+    )
     out: str | None = option(
         None,
         "run folder",

@@ -6,11 +6,11 @@ from collections.abc import Callable, Hashable, Iterator, Sequence
 from typing import Generic, Protocol, TypeVar
 
 from wrcor_ext.errors import InputError
+from wrcor_ext.search.callbacks import Watcher
 from wrcor_ext.search.evaluator import Evaluator
 from wrcor_ext.search.interruption import Interruption
 from wrcor_ext.search.journal import Journal
 from wrcor_ext.search.objective import Objective
-from wrcor_ext.search.progress import Progress
 from wrcor_ext.search.timings import EVALUATE, Timings
 from wrcor_ext.search.trial import Evaluation, Trial
 from wrcor_ext.spaces import Cost, Space
@@ -57,7 +57,7 @@ def run(
     objective: Objective,
     budget: int,
     group: int,
-    progress: Progress,
+    progress: Watcher,
     interruption: Interruption,
     timings: Timings,
 ) -> None:

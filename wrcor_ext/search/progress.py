@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.text import Text
 
 from wrcor_ext.reporting import numbers
+from wrcor_ext.search.callbacks import better
 from wrcor_ext.search.objective import Objective
 from wrcor_ext.search.trial import Trial
 from wrcor_ext.strategies import Values
@@ -64,11 +65,8 @@ class Progress:
 
     def show(self, trial: Trial) -> None:
         """Takes a finished trial into account."""
-        values = self._objective.values(trial.evaluation.scores)
-        if values is None:
-            self._without_score += 1
-        elif self._best is None or self._objective.best([self._best_values(), values]) == 1:
-            self._best = trial
+        self._without_score += self._objective.values(trial.evaluation.scores) is None
+        self._best = better(self._objective, self._best, trial)
         self._duplicates += trial.duplicate_of is not None
         self._bar.update(self._task, advance=1, best=self._best_text(), counts=self._counts_text())
 
