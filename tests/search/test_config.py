@@ -50,6 +50,8 @@ OTHER = {
     "resume": True,
     "explain": True,
     "json": True,
+    "tensorboard": True,
+    "callback": "hooks:Hook",
 }
 
 
@@ -233,5 +235,5 @@ def test_length_place_and_display_are_no_part_of_the_identity():
     identity = SearchConfig().identity()
     assert set(OPTIONS) - set(identity) == {
         "budget", "refine", "data_root", "download", "threads", "workers", "timeout",
-        "out", "resume", "explain", "json",
+        "out", "resume", "explain", "json", "tensorboard", "callback",
     }  # fmt: skip
