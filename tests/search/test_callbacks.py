@@ -92,7 +92,10 @@ def test_the_end_is_told_with_the_error():
             self.end = end
 
     hook, error = Hook(), RuntimeError("no")
-    with pytest.raises(RuntimeError), Callbacks({"x": hook}, Start(Path("a"), Objective.named("wrcor"), {}, {}, 2, None), Console()):
+    with (
+        pytest.raises(RuntimeError),
+        Callbacks({"x": hook}, Start(Path("a"), Objective.named("wrcor"), {}, {}, 2, None), Console()),
+    ):
         raise error
     assert (hook.end.finished, hook.end.best, hook.end.error) == (2, None, error)
 
@@ -179,7 +182,9 @@ def test_tensorboard_has_the_scalars_of_the_journal(tiny):
         assert scalars[f"proxy/{name}"] == pytest.approx({n: v for n, v in expected.items() if v is not None}, rel=1e-6)
     best = list(scalars["search/best"].values())
     assert best == sorted(best)
-    assert best[-1] == pytest.approx(max(v for one in found if (v := one.evaluation.scores["wrcor"]) is not None), rel=1e-6)
+    assert best[-1] == pytest.approx(
+        max(v for one in found if (v := one.evaluation.scores["wrcor"]) is not None), rel=1e-6
+    )
 
 
 def read_scalars(folder):
