@@ -5,6 +5,9 @@ from __future__ import annotations
 import statistics
 from collections.abc import Sequence
 
+# Far beyond what anybody waits for.
+MAX_REPEATS = 1000
+
 
 def seed_of(repeat: int, seed: int) -> int:
     """The seed of a repeat (0, 1, ...): of its batch, of the weights and of what networks draw in it."""

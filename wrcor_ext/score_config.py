@@ -6,11 +6,8 @@ import dataclasses
 
 from wrcor_ext import options as kinds
 from wrcor_ext.options import checked, option, options_of
-from wrcor_ext.repeats import seed_of
+from wrcor_ext.repeats import MAX_REPEATS, seed_of
 from wrcor_ext.scoring_options import ScoringOptions
-
-# Each repeat holds its own batch until the end.
-MAX_REPEATS = 1000
 
 
 @dataclasses.dataclass(frozen=True)

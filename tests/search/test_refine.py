@@ -20,18 +20,22 @@ from wrcor_ext.search.trial import Evaluation
 
 
 def refined(table, repeats=10, objective="wrcor", members=("wrcor",)):
-    """Refines one trial per row of repeats, each a value or one per member; also who was scored how often again."""
+    """Refines one trial per row of repeats, each a value or one per member; also who was scored in which repeat.
+
+    The trials' own scores fall from 100 on, so that the first given leads.
+    """
     asked = []
 
     def scores(number, repeat):
-        cell = table[number][repeat]
+        cell = table[number][repeat - 1]
         return dict(zip(members, cell if isinstance(cell, tuple) else (cell,), strict=True))
 
     def rescore(trials, repeat):
         asked.extend((one.trial, repeat) for one in trials)
         return {one.trial: scores(one.trial, repeat) for one in trials}
 
-    trials = [trial(number, evaluation=Evaluation("ok", scores(number, 0), 0.1)) for number in range(len(table))]
+    own = [dict.fromkeys(members, 100.0 - number) for number in range(len(table))]
+    trials = [trial(number, evaluation=Evaluation("ok", scores, 0.1)) for number, scores in enumerate(own)]
     return refine(trials, Objective.named(objective), rescore, repeats), asked
 
 
@@ -43,7 +47,7 @@ def test_near_ties_are_decided_by_the_mean_and_losers_are_left_alone():
     assert [one.trial.trial for one in found] == [1, 0, 3, 2]
     repeats = {one.trial.trial: one.repeats for one in found}
     assert repeats == {0: 10, 1: 10, 2: 4, 3: 4}
-    assert len(asked) == sum(repeats.values()) - 4
+    assert len(asked) == sum(repeats.values())
     for one in found:
         values = np.array(table[one.trial.trial][: one.repeats])
         assert one.means["wrcor"] == pytest.approx(values.mean(), rel=1e-12)
@@ -54,7 +58,7 @@ def test_near_ties_are_decided_by_the_mean_and_losers_are_left_alone():
 def test_a_clear_lead_ends_it():
     found, asked = refined([[9.0, 9.1, 8.9, 9.0, 9.0], [1.0, 1.1, 0.9, 1.1, 1.0]])
     assert [one.repeats for one in found] == [4, 4]
-    assert max(repeat for _, repeat in asked) == 3
+    assert max(repeat for _, repeat in asked) == 4
 
 
 def test_equals_keep_their_order_to_the_end():
@@ -72,7 +76,7 @@ def test_who_has_no_score_in_a_repeat_falls_behind_the_others():
 def test_one_or_no_candidate_needs_no_repeat():
     assert refined([]) == ([], [])
     (only,), asked = refined([[5.0, 1.0]])
-    assert (only.means, only.standard_errors, only.repeats, asked) == ({"wrcor": 5.0}, {"wrcor": None}, 1, [])
+    assert (only.means, only.standard_errors, only.repeats, asked) == ({"wrcor": 100.0}, {"wrcor": None}, 0, [])
 
 
 def test_it_stops_when_it_is_told_to():
@@ -90,7 +94,7 @@ BY_RANK = {"objective": "vote:rank(snip,-naswot)", "members": ("snip", "naswot")
 
 
 def test_a_vote_is_held_over_the_means_of_its_members():
-    # By the first scores the first candidate wins both members, by the means it loses both.
+    # By the first repeat the first candidate wins both members, by the means it loses both.
     table = [[(9.0, -9.0), (0.0, 0.0)], [(3.0, 0.0), (7.0, -9.0)], [(1.0, 0.0), (1.0, 0.0)]]
     found, _ = refined(table, repeats=2, **BY_RANK)
     assert [one.trial.trial for one in found] == [1, 0, 2]
@@ -132,7 +136,10 @@ def test_a_search_scores_its_best_again(tiny, tmp_path, monkeypatch, capsys):
     assert main([*words, "--resume", "--refine", "5", "--json"]) == 0
     facts = json.loads(capsys.readouterr().out)
     assert facts["fingerprint"] == plain["fingerprint"]
-    assert facts["best"][0] == json.loads(Path("a/best.json").read_text())
+    best = json.loads(Path("a/best.json").read_text())
+    assert facts["best"] == [best, *best.pop("runners_up")]
+    assert main(["show", "a", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["best"] == facts["best"]
     assert {one["trial"] for one in facts["best"]} == {one["trial"] for one in plain["best"]}
     assert all("refined" not in one for one in plain["best"])
     assert {one["refined"]["repeats"] for one in facts["best"]} <= {4, 5}
@@ -141,7 +148,7 @@ def test_a_search_scores_its_best_again(tiny, tmp_path, monkeypatch, capsys):
     first = facts["best"][0]
     space = spaces.get("nasbench201", stem_width=4, cells_per_stage=1)
     values = []
-    for seed in range(first["refined"]["repeats"]):
+    for seed in range(1, first["refined"]["repeats"] + 1):
         batch = data.load("noise", batch_size=6, image_size=8, seed=seed)
         model = space.build(space.parse(first["architecture"]), num_classes=batch.num_classes, seed=seed)
         values.append(score(model, batch.images, batch.labels, tail="auto", seed=seed)["wrcor"].value)

@@ -108,10 +108,11 @@ def test_what_refining_found_comes_first_once_the_run_has_ended(tmp_path, capsys
     folder = run(tmp_path / "run")
     best = json.loads((folder / "best.json").read_text())
     refined = {"mean": {"wrcor": 4.5}, "standard_error": {"wrcor": 0.25}, "repeats": 6}
-    (folder / "best.json").write_text(json.dumps({**best, "trial": 0, "refined": refined}))
+    (folder / "best.json").write_text(json.dumps({**best, "trial": 0, "refined": refined, "runners_up": [best]}))
     facts = shown(capsys, folder)
     assert [one["trial"] for one in facts["best"]] == [0, 2]
     assert facts["best"][0]["refined"] == refined
+    assert facts["best"][1] == best
     (folder / "best.json").write_text("not JSON")
     assert [one["trial"] for one in shown(capsys, folder)["best"]] == [2, 0]
 

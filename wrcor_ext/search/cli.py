@@ -112,14 +112,15 @@ def _run(
                 )
         except KeyboardInterrupt:
             pass  # Asked for twice: the running trials are dropped, all finished ones are in the journal.
-        leaders = study.leaders()
-        if config.refine > 1:
+        leaders, complete = study.leaders(), not config.refine
+        if config.refine:
             with suppress(KeyboardInterrupt), timings.phase(EVALUATE):
-                leaders = _refined(leaders, space, config, batch.images.shape[-1], interruption) or leaders
+                refined = _refined(leaders, space, config, batch.images.shape[-1], interruption)
+                leaders, complete = (leaders, False) if refined is None else (refined, True)
         written = study.export(leaders)
     summary.show(study, leaders, written, timings, as_json=config.json)
     done = study.journal.count()
-    if done < config.budget or (interruption.requested and config.refine > 1):
+    if done < config.budget or not complete:
         where = f"after {done} of {config.budget} trials" if done < config.budget else "before the best were refined"
         resume = shlex.join([*COMMAND.split(), "--out", str(study.folder), "--resume"])
         messages.print(f"stopped {where}; to go on: {resume}", markup=False)

@@ -13,6 +13,7 @@ from wrcor_ext import data, spaces, strategies
 from wrcor_ext import options as kinds
 from wrcor_ext.errors import InputError
 from wrcor_ext.options import Kind, checked, option, options_of
+from wrcor_ext.repeats import MAX_REPEATS
 from wrcor_ext.scoring_options import MAX_THREADS, ScoringOptions
 from wrcor_ext.search.objective import Objective
 
@@ -92,9 +93,9 @@ class SearchConfig(ScoringOptions):
         role="adjustable",
     )
     refine: int = option(
-        1,
-        "at the end, times that the five best are scored, on other images and weights, while they are near ties",
-        kinds.whole(1, 1000),
+        0,
+        "at the end, most times that the five best are scored again, on other images and weights, while near ties",
+        kinds.whole(0, MAX_REPEATS),
         role="adjustable",
     )
     tensorboard: bool = option(

@@ -38,9 +38,12 @@ def parquet(trials: Sequence[Trial], proxies: Sequence[str]) -> bytes:
     return buffer.getvalue()
 
 
-def best_json(best: Leader) -> bytes:
-    """The best candidate: architecture, scores, cost, trial, and what refining found."""
-    return (json.dumps(leader_facts(best), indent=2) + "\n").encode()
+def best_json(leaders: Sequence[Leader]) -> bytes:
+    """The best candidate: architecture, scores, cost, trial; after refining what that found, and the next ones too."""
+    facts = leader_facts(leaders[0])
+    if any(leader.repeats for leader in leaders):
+        facts["runners_up"] = [leader_facts(leader) for leader in leaders[1:]]
+    return (json.dumps(facts, indent=2) + "\n").encode()
 
 
 def leader_facts(leader: Leader) -> dict[str, object]:
@@ -52,7 +55,7 @@ def leader_facts(leader: Leader) -> dict[str, object]:
         "cost": None if trial.cost is None else {"flops": trial.cost.flops, "params": trial.cost.params},
         "trial": trial.trial,
     }
-    if leader.repeats > 1:
+    if leader.repeats:
         facts["refined"] = {
             "mean": dict(leader.means),
             "standard_error": dict(leader.standard_errors),

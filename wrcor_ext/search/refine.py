@@ -2,7 +2,8 @@
 
 One batch and one draw of the weights decide a score. Whoever leads by less than such accidents amount to may not be the
 best; whoever is clearly behind need not be looked at again. All see the same batches, so differences are taken repeat
-by repeat, where what the candidates have in common cancels.
+by repeat, where what the candidates have in common cancels. The score of the search itself does not count: it is what
+made the candidates the best, by merit or by luck.
 """
 
 from __future__ import annotations
@@ -35,9 +36,10 @@ class Leader:
 
     Attributes:
         trial: it was found in.
-        means: over the repeats by proxy name, None unless all of them have a score.
-        standard_errors: of the means, likewise; None of one repeat.
-        repeats: batches and initialisations that it was scored on, the trial's own included.
+        means: over the repeats by proxy name, None unless all of them have a score; the trial's own scores where there
+            are no repeats.
+        standard_errors: of the means, likewise; None of less than two repeats.
+        repeats: batches and initialisations that it was scored on besides the trial's own.
     """
 
     trial: Trial
@@ -46,10 +48,10 @@ class Leader:
     repeats: int
 
 
-def leader(trial: Trial, further: Sequence[Scores] = ()) -> Leader:
-    """A candidate that was scored in its trial and in further repeats."""
-    repeats = [trial.evaluation.scores, *further]
-    summaries = {name: _summary([scores.get(name) for scores in repeats]) for name in repeats[0]}
+def leader(trial: Trial, repeats: Sequence[Scores] = ()) -> Leader:
+    """A candidate with its scores in repeats, if there were any."""
+    found = repeats or [trial.evaluation.scores]
+    summaries = {name: _summary([scores.get(name) for scores in found]) for name in trial.evaluation.scores}
     return Leader(
         trial,
         {name: mean for name, (mean, _) in summaries.items()},
@@ -59,7 +61,7 @@ def leader(trial: Trial, further: Sequence[Scores] = ()) -> Leader:
 
 
 def refine(trials: Sequence[Trial], objective: Objective, rescore: Rescore, repeats: int) -> list[Leader] | None:
-    """Scores candidates again until one leads clearly, or each was scored `repeats` times.
+    """Scores candidates again until one leads clearly, or each was scored `repeats` times more.
 
     The order is that of the means; of a vote, that of the vote over the means of its members. A lead is clear if every
     member finds it so.
@@ -68,16 +70,16 @@ def refine(trials: Sequence[Trial], objective: Objective, rescore: Rescore, repe
         trials: the best, best first; all have a score.
         objective: of the search.
         rescore: scores them in a repeat.
-        repeats: at most so many, the trial's own included.
+        repeats: at most so many.
 
     Returns:
         The candidates, best first: those that stayed near ties to the end by their means, and behind them those that
         fell behind or had no score in a repeat, the last one to do so first. None if interrupted.
     """
     by_number = {trial.trial: trial for trial in trials}
-    further: dict[int, list[Scores]] = {number: [] for number in by_number}
+    scores: dict[int, list[Scores]] = {number: [] for number in by_number}
     tied, behind = list(by_number), list[int]()
-    for repeat in range(1, repeats):
+    for repeat in range(1, repeats + 1):
         if len(tied) < 2:
             break
         found = rescore([by_number[number] for number in tied], repeat)
@@ -86,25 +88,20 @@ def refine(trials: Sequence[Trial], objective: Objective, rescore: Rescore, repe
         scored = [number for number in tied if objective.values(found[number]) is not None]
         without_score = [number for number in tied if number not in scored]
         for number in scored:
-            further[number].append(found[number])
-        means = [objective.values(leader(by_number[number], further[number]).means) for number in scored]
+            scores[number].append(found[number])
+        means = [objective.values(leader(by_number[number], scores[number]).means) for number in scored]
         tied = [scored[place] for place in objective.order(means)]
         losers = []
-        if repeat + 1 >= FIRST_LOOK:
-            losers = [n for n in tied[1:] if _leads_clearly(tied[0], n, by_number, further, objective)]
+        if repeat >= FIRST_LOOK:
+            losers = [n for n in tied[1:] if _leads_clearly(scores[tied[0]], scores[n], objective)]
         tied = [number for number in tied if number not in losers]
         behind = [*losers, *without_score, *behind]
-    return [leader(by_number[number], further[number]) for number in [*tied, *behind]]
+    return [leader(by_number[number], scores[number]) for number in [*tied, *behind]]
 
 
-def _leads_clearly(
-    first: int, other: int, trials: Mapping[int, Trial], further: Mapping[int, Sequence[Scores]], objective: Objective
-) -> bool:
+def _leads_clearly(first: Sequence[Scores], other: Sequence[Scores], objective: Objective) -> bool:
     """Whether every member that has an opinion finds one candidate clearly better than the other."""
-    ahead, back = (
-        [objective.values(scores) or () for scores in (trials[number].evaluation.scores, *further[number])]
-        for number in (first, other)
-    )
+    ahead, back = ([objective.values(scores) or () for scores in candidate] for candidate in (first, other))
     opinions = [_opinion(a, b) for a, b in zip(zip(*ahead, strict=True), zip(*back, strict=True), strict=True)]
     return True in opinions and False not in opinions
 

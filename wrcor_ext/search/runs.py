@@ -39,21 +39,25 @@ class Run:
     state: State
 
     def leaders(self, count: int) -> list[Leader]:
-        """The best candidates, best first; the one that refining found best comes first once the run has ended."""
+        """The best candidates, best first; once the run has ended, those come first that refining ordered."""
         found = [leader(trial) for trial in self.config.objective.leaders(list(self.journal.trials()), count)]
-        refined = None if self.state == "running" else self._refined()
-        if refined is None:
-            return found
-        return [refined, *(one for one in found if one.trial.trial != refined.trial.trial)][:count]
+        refined = [] if self.state == "running" else self._refined()
+        numbers = {one.trial.trial for one in refined}
+        return [*refined, *(one for one in found if one.trial.trial not in numbers)][:count]
 
-    def _refined(self) -> Leader | None:
+    def _refined(self) -> list[Leader]:
         try:
             best = json.loads((self.folder / "best.json").read_text(encoding="utf-8"))
-            number, facts = best["trial"], best["refined"]
-            trial = self.journal.since(number)[number]
-            return Leader(trial, dict(facts["mean"]), dict(facts["standard_error"]), facts["repeats"])
+            return [self._leader(facts) for facts in (best, *best["runners_up"])]
         except (OSError, ValueError, KeyError, TypeError):  # not refined, or the file is the user's own
-            return None
+            return []
+
+    def _leader(self, facts: dict[str, Any]) -> Leader:
+        trial = self.journal.since(facts["trial"])[facts["trial"]]
+        if "refined" not in facts:
+            return leader(trial)
+        refined = facts["refined"]
+        return Leader(trial, dict(refined["mean"]), dict(refined["standard_error"]), refined["repeats"])
 
 
 @contextmanager

@@ -130,7 +130,7 @@ class Study:
         leaders = self._leaders(trials) if leaders is None else leaders
         contents = {
             "trials.parquet": exports.parquet(trials, self.config.members),
-            "best.json": exports.best_json(leaders[0]) if leaders else None,
+            "best.json": exports.best_json(leaders) if leaders else None,
             "report.html": exports.report(self.config, self.journal.record(), trials, [one.trial for one in leaders]),
         }
         written = [self.folder / "config.yaml", self.folder / JOURNAL]

@@ -39,7 +39,7 @@ def show(study: Study, leaders: Sequence[Leader], written: Sequence[Path], timin
 def table(leaders: Sequence[Leader], config: SearchConfig) -> Table:
     """The best candidates with their scores and costs."""
     objective, proxies = config.objective, config.members
-    refined = objective.proxies if any(leader.repeats > 1 for leader in leaders) else ()
+    refined = objective.proxies if any(leader.repeats for leader in leaders) else ()
     means = [f"mean {name}" for name in refined]
     rows = Table(title=f"best {len(leaders)} by {objective.name}", title_justify="left")
     for name in ("rank", "trial", *proxies, *means, *(["repeats"] if refined else []), "FLOPs", "parameters"):
