@@ -134,6 +134,47 @@ def test_a_small_part_of_a_large_tensor_is_not_held_back(monkeypatch: pytest.Mon
     assert settle([sums])[0][PLAIN].used == {"activation": 1}
 
 
+@pytest.mark.parametrize("grouped", [True, False])
+def test_what_inference_mode_made_is_measured_at_once(grouped: bool) -> None:
+    """It has no version, by which a tensor that was overwritten is told from one that was not."""
+    sums, truth = (ResponseSums({PLAIN: 0}, 6, CPU, grouped=g) for g in (grouped, False))
+    first, second = torch.randn(6, 5), torch.randn(6, 5)
+    with torch.inference_mode():
+        x = first.clone()
+        sums.activation(0, x)
+        x.copy_(second)
+        sums.activation(0, x)
+    truth.activation(0, first)
+    truth.activation(0, second)
+    found, expected = settle([sums, truth])
+    assert torch.equal(found[PLAIN].k, expected[PLAIN].k)
+
+
+def test_what_an_in_place_activation_overwrites_is_held_as_a_copy(monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes: list[int] = []
+    real = ops.accumulate_correlation_group
+
+    def counting(k: Tensor, xs: list[Tensor], *rest: Any) -> None:
+        sizes.append(len(xs))
+        real(k, xs, *rest)
+
+    monkeypatch.setattr(ops, "accumulate_correlation_group", counting)
+    tensors = responses(7)
+    sums, truth = (ResponseSums({WEIGHTED: 0}, 6, CPU, grouped=g) for g in (True, False))
+    for x in tensors:
+        truth.activation(1, x)
+        truth.activation(2, x)
+        own = x.clone()
+        sums.activation(1, own)  # waits already when it is told that it will be overwritten
+        sums.activation(2, own, overwritten=True)
+        own.zero_()
+    sums.complete()
+    assert sizes == [7]
+    found, expected = settle([sums, truth])
+    torch.testing.assert_close(found[WEIGHTED].k, expected[WEIGHTED].k, rtol=1e-12, atol=0)
+    assert found[WEIGHTED].used == expected[WEIGHTED].used == {"activation": 14}
+
+
 def test_more_sums_than_a_group_takes_are_added_one_by_one() -> None:
     kinds = ({"activation"}, {"gradient"}, {"activation", "gradient"})
     four = [ResponseSum(frozenset(k), "correlation", level_weighted=w) for k in kinds for w in (False, True)]

@@ -103,14 +103,15 @@ class ResponseSums:
             self.ignored += 1
             return
         response = response.detach()
-        small = _bytes(response) <= GROUPED_BYTES
+        # What was made under `torch.inference_mode` does not tell whether it has been overwritten.
+        holds = self._grouped and _bytes(response) <= GROUPED_BYTES and not response.is_inference()
         for measure, of in self._of_measure.items():
             weights = {n: 2.0**level if n.level_weighted else 1.0 for n in of if n in wanting}
             if not weights:
                 continue
             uses = Counter((need, kind) for need in weights)
-            if self._grouped and small and not overwritten and measure == "correlation":
-                self._hold(response, weights, uses)
+            if holds and measure == "correlation":
+                self._hold(response, weights, uses, overwritten)
             else:
                 one = self._measure(measure, response)
                 one.uses.update(uses)
@@ -132,7 +133,11 @@ class ResponseSums:
         return self._measured[key]
 
     def _hold(
-        self, response: Tensor, weights: dict[ResponseSum, float], uses: Counter[tuple[ResponseSum, Kind]]
+        self,
+        response: Tensor,
+        weights: dict[ResponseSum, float],
+        uses: Counter[tuple[ResponseSum, Kind]],
+        overwritten: bool,
     ) -> None:
         key = identity(response)
         if key not in self._held:
@@ -144,6 +149,11 @@ class ResponseSums:
         held.uses.update(uses)
         for need, weight in weights.items():
             held.weights[need] += weight
+        if overwritten:
+            # A copy waits in its place: less than the launches that it would take by itself.
+            held.response = response.clone()
+            held.version = held.response._version
+            self._held[identity(held.response)] = self._held.pop(key)
 
     def flush(self) -> None:
         """Measures what is held back.

@@ -13,5 +13,5 @@ def identity(tensor: Tensor) -> tuple[object, ...]:
         tuple(tensor.shape),
         tensor.stride(),
         tensor.dtype,
-        tensor._version,
+        object() if tensor.is_inference() else tensor._version,
     )
