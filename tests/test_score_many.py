@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import weakref
 from collections.abc import Iterator
 from typing import Any
@@ -9,10 +10,10 @@ from typing import Any
 import pytest
 import torch
 from helpers.small_net import OF_RESPONSES, Net, batch
-from torch import Tensor
+from torch import Tensor, nn
 
 import wrcor_ext
-from wrcor_ext import ops, scoring
+from wrcor_ext import ops, proxies, scoring
 
 
 def nets(count: int) -> list[Net]:
@@ -74,6 +75,15 @@ def test_the_batch_is_checked_and_brought_to_a_device_once(monkeypatch: pytest.M
     assert len(checks) == 1
     assert len(seen) == 3
     assert all(images.is_meta and images is seen[0] for images in seen)
+
+
+def test_what_is_kept_of_a_model_is_small() -> None:
+    """Weights take a megabyte here, features half of one; what hundreds of models leave must fit into memory."""
+    convolutions = [nn.Sequential(nn.Conv2d(c, 96, 3, padding=1), nn.ReLU()) for c in (3, 96, 96, 96)]
+    model = nn.Sequential(*convolutions, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(96, 4))
+    measurement = scoring.measure(model, *batch(), proxies=proxies.names())
+    for need, result in measurement.measured.results.items():
+        assert len(pickle.dumps(result)) < 8192, need
 
 
 def test_no_models_give_no_scores() -> None:

@@ -127,7 +127,8 @@ def score_many(
 class Measurement:
     """The passes of one model, run but not finished: on a GPU they may still be under way.
 
-    It holds N x N matrices, neither the model nor its responses.
+    It holds numbers and N x N matrices, neither the model nor its responses, weights or gradients. On a GPU it also
+    holds a matrix per layer where eigenvalues are asked for (`meco`, `expressivity`, `progressivity`).
     """
 
     wanted: Sequence[Proxy]

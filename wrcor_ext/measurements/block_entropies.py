@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from functools import cached_property
 from types import TracebackType
 from typing import Any
 
@@ -14,40 +12,18 @@ from torch import Tensor, nn
 
 from wrcor_ext.measurements.precision import at_least_float32, full_precision
 from wrcor_ext.measurements.primary_blocks import NO_BLOCKS, by_channel, is_feature_map, primary_blocks
+from wrcor_ext.measurements.spectra import Spectra
 from wrcor_ext.needs import Probe, Seen, Skipped, Subject, Watch
-
-
-class Entropies:
-    """How evenly features spread over their principal components, computed when it is first asked for.
-
-    With v the eigenvalues of the covariance between a block's channels over images and positions, and p = v / sum(v),
-    the entropy is -sum(p log p): 0 for a single direction and log C for C equally strong ones.
-
-    Args:
-        covariances: per block a matrix with these eigenvalues (and zeros), float64.
-    """
-
-    def __init__(self, covariances: Sequence[Tensor]) -> None:
-        self._covariances = covariances
-
-    @cached_property
-    def values(self) -> Tensor:
-        """[L] float64, one per block; NaN where nothing varies or something is not finite."""
-        return torch.stack([self._entropy(covariance) for covariance in self._covariances])
-
-    @staticmethod
-    def _entropy(covariance: Tensor) -> Tensor:
-        if not bool(torch.isfinite(covariance).all()):  # the solver refuses it
-            return covariance.new_full((), torch.nan)
-        p = torch.linalg.eigvalsh(covariance).clamp(min=0)
-        p = p / p.sum()
-        entropy: Tensor = -torch.special.xlogy(p, p).sum()
-        return entropy
 
 
 @dataclass(frozen=True)
 class BlockEntropies(Probe):
-    """`Entropies` of the blocks' outputs, in the order in which the blocks run."""
+    """`Spectra` of the blocks' outputs, in the order in which the blocks run: how evenly features spread.
+
+    With v the eigenvalues of the covariance between a block's channels over images and positions, and p = v / sum(v),
+    the entropy is -sum(p log p): 0 for a single direction and log C for C equally strong ones. NaN where nothing varies
+    or something is not finite.
+    """
 
     def watch(self, subject: Subject) -> Watch:
         """Hooks on the blocks."""
@@ -83,7 +59,14 @@ class _Watch(Watch):
             product = x @ x.T if x.shape[0] <= x.shape[1] else x.T @ x
             self._covariances.append(product.double() / x.shape[1])
 
-    def finish(self, subject: Subject, seen: Seen) -> Entropies | Skipped:
+    def finish(self, subject: Subject, seen: Seen) -> Spectra | Skipped:
         if not self._covariances:
             return Skipped(NO_BLOCKS)
-        return Entropies(self._covariances)
+        return Spectra(self._covariances, _entropy)
+
+
+def _entropy(v: Tensor) -> Tensor:
+    p = v.clamp(min=0)
+    p = p / p.sum()
+    entropy: Tensor = -torch.special.xlogy(p, p).sum()
+    return entropy

@@ -17,19 +17,19 @@ from wrcor_ext.needs import OwnPasses, Subject
 
 @dataclass(frozen=True)
 class BlockJacobians(OwnPasses):
-    """Per block after the first an estimate of its Jacobian between channels at one position, [C_in, C_out] float64.
+    """Per block after the first the spectral norm of its Jacobian between channels at one position, [blocks] float64.
 
-    A block hands random signs v (+1 or -1) at its output back as g = J^T v at its input; since E[v v^T] is the
-    identity, the mean of g v^T over images and positions estimates J^T. The graph is cut between blocks, so that one
-    backward serves all. Where a block divides the resolution by s, each output position has s x s input positions, and
-    these stand beside the channels: C_in s^2 rows.
+    The Jacobian [C_in, C_out] is estimated: a block hands random signs v (+1 or -1) at its output back as g = J^T v at
+    its input; since E[v v^T] is the identity, the mean of g v^T over images and positions estimates J^T. The graph is
+    cut between blocks, so that one backward serves all. Where a block divides the resolution by s, each output position
+    has s x s input positions, and these stand beside the channels: C_in s^2 rows. NaN where an estimate is not finite.
     """
 
     backwards = 1
     on = "the images, block by block"
 
-    def measure(self, subject: Subject) -> list[Tensor]:
-        """The Jacobians, in the order in which the blocks run."""
+    def measure(self, subject: Subject) -> Tensor:
+        """The norms, in the order in which the blocks run."""
         blocks = _Blocks(subject)
         with blocks.attached:
             subject.model(subject.images)
@@ -41,10 +41,10 @@ class BlockJacobians(OwnPasses):
             total, [block.input for block in seen], allow_unused=True, materialize_grads=True
         )
         found = [_jacobian(g, block.signs) for g, block in zip(gradients, seen, strict=True)]
-        estimates = [jacobian for jacobian in found if jacobian is not None]
-        if not estimates:
+        norms = [_spectral_norm(jacobian) for jacobian in found if jacobian is not None]
+        if not norms:
             raise NotApplicableError("no block's input has as many positions as its output, or a multiple of them")
-        return estimates
+        return torch.stack(norms)
 
 
 @dataclass(frozen=True)
@@ -100,3 +100,8 @@ def _jacobian(gradient: Tensor, signs: Tensor) -> Tensor | None:
         gradient = F.pixel_unshuffle(gradient, factor)
     g, v = by_channel(gradient), by_channel(signs)
     return (g @ v.T).double() / v.shape[1] if g.shape[1] == v.shape[1] else None
+
+
+def _spectral_norm(jacobian: Tensor) -> Tensor:
+    # The solver refuses what is not finite.
+    return torch.linalg.matrix_norm(jacobian, 2) if bool(jacobian.isfinite().all()) else jacobian.new_tensor(torch.nan)

@@ -8,14 +8,13 @@ other proxies.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
-import torch
 from torch import Tensor
 
-from wrcor_ext.measurements.block_entropies import BlockEntropies, Entropies
+from wrcor_ext.measurements.block_entropies import BlockEntropies
 from wrcor_ext.measurements.block_jacobians import BlockJacobians
 from wrcor_ext.measurements.cost import MultiplyAdds
+from wrcor_ext.measurements.spectra import Spectra
 from wrcor_ext.proxies.registry import ProxyValue, finite, register
 
 _PAPER = "AZ-NAS, arXiv 2403.19232"
@@ -23,13 +22,13 @@ _CONSTANT = "the features of a block do not vary, or are not finite"
 
 
 @register("expressivity", needs=BlockEntropies(), paper=_PAPER)
-def expressivity(entropies: Entropies) -> ProxyValue:
+def expressivity(entropies: Spectra) -> ProxyValue:
     """Sum over blocks of the entropy of the features' normalised PCA eigenvalues."""
     return finite(entropies.values.sum(), _CONSTANT, blocks=len(entropies.values))
 
 
 @register("progressivity", needs=BlockEntropies(), paper=_PAPER)
-def progressivity(entropies: Entropies) -> ProxyValue:
+def progressivity(entropies: Spectra) -> ProxyValue:
     """Smallest gain of that entropy from one block to the next."""
     gains = entropies.values.diff()
     if len(gains) == 0:
@@ -38,7 +37,7 @@ def progressivity(entropies: Entropies) -> ProxyValue:
 
 
 @register("trainability", needs=BlockJacobians(), paper=_PAPER, deterministic=False)
-def trainability(jacobians: Sequence[Tensor]) -> ProxyValue:
+def trainability(s: Tensor) -> ProxyValue:
     """Mean over blocks of 2 - s - 1/s, s the spectral norm of the block's Jacobian.
 
     The Jacobian is the paper's estimate from random signs. It is 0 at best, where a block hands gradients back as
@@ -46,10 +45,7 @@ def trainability(jacobians: Sequence[Tensor]) -> ProxyValue:
     open what to do there.
     """
     reason = "a block hands no gradient back, or one that is not finite"
-    if not all(bool(torch.isfinite(j).all()) for j in jacobians):  # the solver refuses it
-        return finite(math.nan, reason)
-    s = torch.stack([torch.linalg.matrix_norm(j, 2) for j in jacobians])
-    return finite((2 - s - 1 / s).mean(), reason, blocks=len(jacobians))
+    return finite((2 - s - 1 / s).mean(), reason, blocks=len(s))
 
 
 @register("complexity", needs=MultiplyAdds(), paper=_PAPER)
