@@ -60,6 +60,25 @@ def test_a_pass_that_does_not_fit_is_run_again_with_the_host_s_memory(error: Exc
     assert "offloaded" not in truth["wrcor"].detail
 
 
+def test_the_same_bits_come_of_less_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a GPU responses are summed in groups: in others, sums would be rounded differently."""
+    ways: list[bool | None] = []
+
+    class Watched(ResponseSums):
+        def __init__(self, *args: Any, grouped: bool | None = None) -> None:
+            ways.append(grouped)
+            super().__init__(*args, grouped=True)
+
+    monkeypatch.setattr(passes, "ResponseSums", Watched)
+    images, labels = batch()
+    torch.manual_seed(0)
+    truth = wrcor_ext.score(Net(), images, labels)["wrcor"]
+    found = wrcor_ext.score(Tight(), images, labels)["wrcor"]
+    assert ways == [None, None, None]
+    assert found.detail["offloaded"]
+    assert found.value == truth.value
+
+
 def test_one_that_never_fits_is_refused_in_one_sentence_and_comes_back_as_it_was() -> None:
     images, labels = batch()
     model = Tight(never=True)

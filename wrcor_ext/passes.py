@@ -127,7 +127,7 @@ def _other_way(way: _Way, error: Exception, request: Request) -> _Way | None:
         # that is the memory that ran out.
         on_gpu = _out_of_gpu_memory(error)
         has_graph = request.plan.loss_gradients or request.plan.image_gradients
-        return replace(way, offloaded=True, grouped=False) if on_gpu and has_graph and not way.offloaded else None
+        return replace(way, offloaded=True) if on_gpu and has_graph and not way.offloaded else None
     # A `view` that flattens channels, say: it wants the layout that the model was written for.
     return replace(way, channels_last=False) if way.channels_last else None
 

@@ -18,9 +18,12 @@ namespace wrcor {
 
 // A row of a slice is a number of chunks of 16 bytes, eight float16: first the high parts of the values in the order of
 // lanes, then the low parts. Two chunks of each make the 16 features of one instruction; which features these are is of
-// no concern, as long as it is the same in all rows. Rows are multiples of 128 bytes apart, and chunks are exchanged so
-// that the same one of eight neighbouring rows lies in eight different places modulo 8: reading meets all 32 banks.
-// Where a row has only four chunks of each, two rows are stored at once, two or four apart: they meet other halves.
+// no concern, as long as it is the same in all rows.
+//
+// Rows are multiples of 128 bytes apart, so the same chunk of eight neighbouring rows would lie in the same four banks.
+// Hence chunk c of a row is stored at place c ^ s, where s differs among the eight rows: reading one chunk of each
+// meets all 32 banks. So does storing: a warp that writes two rows at once, half of the chunks each (rows of 32
+// features), writes to two different halves of the banks. The two functions below prove it at compile time.
 __host__ __device__ constexpr int place_of_chunk(int row, int chunk) {
   return chunk ^ ((row & 3) | ((row ^ row << 1) & 4));
 }

@@ -31,8 +31,9 @@ using u64 = unsigned long long;
 
 static_assert(sizeof(i32) == 4 && sizeof(i64) == 8, "an LP64 platform is assumed");
 
-// threadIdx.x and blockIdx.x, which the compiler takes for new numbers at each call: where registers are short it works
-// out places anew from them instead of keeping them.
+// threadIdx.x and blockIdx.x, read anew at each call. The compiler cannot know that two reads are equal, so whatever is
+// computed from the second one is computed again instead of being kept in a register in between. For kernels that are
+// short of registers.
 __device__ inline u32 thread_index() {
 #if defined(WRCOR_EMULATE)
   return threadIdx.x;

@@ -11,7 +11,7 @@ from helpers import emulator
 from helpers.fake_cupy import SHARED_LIMIT, FakeCupy
 
 from wrcor_ext.errors import BackendError
-from wrcor_ext.ops import cupy_backend, reference
+from wrcor_ext.ops import reference
 from wrcor_ext.ops.cupy_backend import compiler
 from wrcor_ext.ops.cupy_backend.kernel_ops import KernelOps
 from wrcor_ext.ops.cupy_backend.launcher import CupyLauncher
@@ -85,23 +85,6 @@ def test_a_device_without_memory_leaves_everything_as_it_was(cupy, monkeypatch, 
         with pytest.raises(torch.OutOfMemoryError, match=f"cannot allocate {what} on cpu; nothing was .*CUDA out of"):
             function(k, torch.ones(2, 600)[:, ::2], 1.0, counts)
     assert cupy.launches == []
-
-
-@pytest.mark.skipif(
-    not torch.cuda.is_available() or cupy_backend.find().ops is None, reason="no GPU, or no CuPy that can use it"
-)
-def test_cuda_kernels_wait_for_what_torch_does_on_the_current_stream():
-    ops = cupy_backend.find().ops
-    values = torch.randn(8, 4096, device="cuda")
-    expected = ops.response_correlation(values)  # compiled from here on
-    x = torch.zeros_like(values)
-    torch.cuda.synchronize()
-    with torch.cuda.stream(torch.cuda.Stream()):
-        torch.cuda._sleep(100_000_000)  # long enough for a launch on another stream to be too early
-        x.copy_(values)
-        result = ops.response_correlation(x)
-    torch.cuda.synchronize()
-    assert torch.equal(result, expected)
 
 
 def test_compiled_kernels_are_kept(cupy, tmp_path, monkeypatch):
