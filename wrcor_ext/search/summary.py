@@ -40,15 +40,20 @@ def table(leaders: Sequence[Leader], config: SearchConfig) -> Table:
     """The best candidates with their scores and costs."""
     objective, proxies = config.objective, config.members
     refined = objective.proxies if any(leader.repeats for leader in leaders) else ()
-    means = [f"mean {name}" for name in refined]
     rows = Table(title=f"best {len(leaders)} by {objective.name}", title_justify="left")
-    for name in ("rank", "trial", *proxies, *means, *(["repeats"] if refined else []), "FLOPs", "parameters"):
+    # In the place of the scores that they correct: both do not fit beside the architecture.
+    scores = [f"mean {name}" if name in refined else name for name in proxies]
+    for name in ("rank", "trial", *scores, *(["repeats"] if refined else []), "FLOPs", "parameters"):
         rows.add_column(name, justify="right", no_wrap=True)
     rows.add_column("architecture", overflow="fold")
     for rank, leader in enumerate(leaders, start=1):
         trial = leader.trial
-        values = [numbers.score(trial.evaluation.scores[name]) for name in proxies]
-        values += [numbers.score(leader.means.get(name), leader.standard_errors.get(name)) for name in refined]
+        values = [
+            numbers.score(leader.means.get(name), leader.standard_errors.get(name))
+            if name in refined
+            else numbers.score(trial.evaluation.scores[name])
+            for name in proxies
+        ]
         if refined:
             values.append(str(leader.repeats))
         cost = (numbers.short(trial.flops), numbers.short(trial.params))
