@@ -151,37 +151,6 @@ def test_the_result_is_the_same_whatever_the_number_of_workers(tiny, strategy):
     assert fingerprint("one") == fingerprint("two") == fingerprint("resumed")
 
 
-VOTE = "vote:rank(snip, -jacob_cor)"
-
-
-@pytest.mark.parametrize("strategy", ["random", "evolution"])
-def test_a_vote_is_maximised_whatever_the_number_of_workers(tiny, strategy, capsys):
-    words = [*tiny, "--strategy", strategy, "--group", "4", "--budget", "14", "--proxies", VOTE, "naswot"]
-    assert main([*words, "--out", "one"]) == 0
-    assert "best 5 by vote:rank(snip,-jacob_cor)" in " ".join(capsys.readouterr().out.split())
-    assert main([*words, "--workers", "2", "--budget", "7", "--out", "two"]) == 0
-    assert main([*words, "--workers", "3", "--out", "two", "--resume"]) == 0
-    assert fingerprint("one") == fingerprint("two")
-    rows = parquet.read_table("one/trials.parquet").to_pylist()
-    distinct = [row for row in rows if row["duplicate_of"] is None]
-    best = json.loads(Path("one/best.json").read_text())
-    assert set(best["scores"]) == {"snip", "jacob_cor", "naswot"}
-    assert best["trial"] == distinct[wrcor_ext.vote(VOTE, distinct).order[0]]["trial"]
-    for row in rows:
-        assert (row["status"] == "ok") == (row["snip"] is not None or row["jacob_cor"] is not None)
-    assert "share ranked lower by vote:rank(snip,-jacob_cor)" in Path("one/report.html").read_text()
-
-
-def test_a_run_by_vote_gets_a_folder_with_a_plain_name(tiny):
-    for name in (VOTE, "sjw"):
-        assert main([*tiny, "--budget", "2", "--proxies", name]) == 0
-    assert main([*tiny, "--budget", "3", "--proxies", VOTE, "--resume"]) == 0
-    assert sorted(path.name for path in Path("runs").iterdir()) == [
-        "nasbench201-evolution-sjw-1",
-        "nasbench201-evolution-vote-rank-snip-jacob_cor-1",
-    ]
-
-
 def test_a_longer_budget_on_resume_equals_the_long_run(tiny, capsys):
     assert main([*tiny, "--budget", "16", "--out", "long"]) == 0
     assert main([*tiny, "--budget", "7", "--out", "short"]) == 0
