@@ -22,7 +22,8 @@ from wrcor_ext import InputError, score_input
         ({"images": torch.randn(600, 3, 2, 2), "labels": torch.zeros(600, dtype=torch.long)}, "batch of 600"),
         ({"images": torch.randn(8)}, "no batch"),
         ({"labels": torch.arange(7)}, "8 images but labels"),
-        ({"labels": None}, "labels are missing"),
+        ({"labels": None}, "labels are missing: wrcor needs one class index per image"),
+        ({"labels": None, "proxies": ["acor", "snip", "zico"]}, "labels are missing: snip, zico need one class"),
         ({"labels": torch.full((8,), 4)}, "label 4 is out of range: the model has classes 0 to 3"),
         ({"labels": torch.full((8,), -1)}, "label -1 is out of range"),
         ({"images": torch.randn(8, 3, 8, 8).index_fill(0, torch.tensor([5]), math.nan)}, "image 5 holds NaN"),
@@ -74,3 +75,29 @@ def test_a_model_without_logits_is_told_about_loss() -> None:
     own = wrcor_ext.score(Dictionary(), images, labels, loss=lambda out, y: F.cross_entropy(out["out"], y))
     assert own["wrcor"].status == "ok"
     assert score_input.MAX_IMAGES == 512
+
+
+def test_a_proxy_that_cannot_apply_leaves_the_others_alone() -> None:
+    class Pair(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.head = nn.Sequential(nn.Flatten(), nn.Linear(192, 4))
+
+        def forward(self, x: Tensor) -> Any:
+            return self.head(x), x
+
+    images, labels = batch()
+    of_responses, of_logits = ("wrcor", "naswot"), ("jacob_cor", "dyn_isometry", "synflow", "ntk_condition")
+    scores = wrcor_ext.score(
+        Pair(),
+        images,
+        labels,
+        proxies=[*of_responses, *of_logits, "snip", "l2_norm", "grasp"],
+        loss=lambda out, y: F.cross_entropy(out[0], y),
+    )
+    for names, reason in ((of_responses, "calls no activation"), (of_logits, "the model returns tuple, not logits")):
+        for name in names:
+            assert scores[name].status == "failed"
+            assert reason in str(scores[name].detail["reason"])
+            assert "traceback" not in scores[name].detail
+    assert {scores[name].status for name in ("snip", "l2_norm", "grasp")} == {"ok"}

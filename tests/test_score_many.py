@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pickle
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -60,9 +60,9 @@ def test_the_batch_is_checked_and_brought_to_a_device_once(monkeypatch: pytest.M
     real_check, real_run = scoring.check_batch, scoring.passes.run
     checks: list[Tensor] = []
 
-    def check(images: Tensor, labels: Tensor | None, needs_labels: bool) -> None:
+    def check(images: Tensor, labels: Tensor | None, labelled: Sequence[str]) -> None:
         checks.append(images)
-        real_check(images, labels, needs_labels)
+        real_check(images, labels, labelled)
 
     def run(model: Any, images: Tensor, *rest: Any) -> Any:
         seen.append(images)

@@ -79,6 +79,19 @@ def test_the_same_bits_come_of_less_memory(monkeypatch: pytest.MonkeyPatch) -> N
     assert found.value == truth.value
 
 
+@pytest.mark.parametrize("name", ["grasp", "zico", "dyn_isometry", "synflow", "trainability", "gradsign"])
+def test_a_proxy_with_passes_of_its_own_is_run_again_likewise(name: str) -> None:
+    images, labels = batch()
+    torch.manual_seed(0)
+    truth = wrcor_ext.score(Net(), images, labels, proxies=[name])
+    model = Tight()
+    assert wrcor_ext.score(model, images, labels, proxies=[name])[name].value == truth[name].value
+    never = wrcor_ext.score(Tight(never=True), images, labels, proxies=[name, "params"])
+    assert never[name].status == "failed"
+    assert "Tight with a batch of shape (8, 3, 8, 8) does not fit into memory" in str(never[name].detail["reason"])
+    assert never["params"].status == "ok"
+
+
 def test_one_that_never_fits_is_refused_in_one_sentence_and_comes_back_as_it_was() -> None:
     images, labels = batch()
     model = Tight(never=True)

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 import wrcor_ext
 from wrcor_ext import proxies
+from wrcor_ext.needs import Probe, Seen, Subject, Watch
 from wrcor_ext.proxies import registry
 
 
@@ -233,6 +234,22 @@ def test_a_proxy_that_raises_fails_alone(net: Net, monkeypatch: pytest.MonkeyPat
     assert math.isnan(scores["acor"].value)
     assert scores["acor"].detail["reason"] == "ZeroDivisionError: no such number"
     assert "in broken" in str(scores["acor"].detail["traceback"])
+
+
+def test_a_need_that_raises_after_the_shared_pass_fails_alone(net: Net, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Broken(Watch):
+        def finish(self, subject: Subject, seen: Seen) -> Any:
+            raise ZeroDivisionError("no such number")
+
+    class Breaking(Probe):
+        def watch(self, subject: Subject) -> Watch:
+            return Broken()
+
+    monkeypatch.setitem(registry._PROXIES, "acor", replace(registry.get("acor"), needs=(Breaking(),)))
+    scores = wrcor_ext.score(net, *batch(), proxies=["acor", "rcor"])
+    assert scores["rcor"].status == "ok"
+    assert scores["acor"].detail["reason"] == "ZeroDivisionError: no such number"
+    assert "in finish" in str(scores["acor"].detail["traceback"])
 
 
 def test_gradients_that_do_not_arrive_are_counted(net: Net) -> None:

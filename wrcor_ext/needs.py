@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Literal
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from wrcor_ext.errors import InputError
+from wrcor_ext.errors import InputError, NotApplicableError
 from wrcor_ext.recorder import Rule
 
 Kind = Literal["activation", "gradient"]
@@ -87,7 +87,10 @@ class Subject:
         """
         assert self.labels is not None  # refused before the first pass
         if self.loss is F.cross_entropy:
-            output = logits_of(output)
+            try:
+                output = logits_of(output)
+            except NotApplicableError as error:
+                raise InputError(f"{error}: give loss=, a function of (output, labels)") from error
             self.check_logits(output)
         value: object = self.loss(output, self.labels)
         if not isinstance(value, Tensor) or value.numel() != 1:
@@ -102,8 +105,8 @@ class Seen:
 
     Attributes:
         output: of the model, without its graph.
-        image_gradient: [N, ...], gradient of the sum of all outputs with respect to the images, if asked for
-            and they are floating point.
+        image_gradient: [N, ...], gradient of the sum of all outputs with respect to the images, if asked for, they are
+            floating point and the outputs are logits.
         weight_gradients: gradient of the loss with respect to the weight of each of `weight_layers`, if asked for.
     """
 
@@ -192,13 +195,11 @@ def logits_of(output: Any) -> Tensor:
     """The logits of a model's output; Hugging Face models wrap them.
 
     Raises:
-        InputError: if there are none.
+        NotApplicableError: if there are none.
     """
     logits = getattr(output, "logits", output)
     if not isinstance(logits, Tensor):
-        raise InputError(
-            f"the model returns {type(logits).__name__}, not logits: give loss=, a function of (output, labels)"
-        )
+        raise NotApplicableError(f"the model returns {type(logits).__name__}, not logits")
     return logits
 
 

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Sequence
-from contextlib import AbstractContextManager, ExitStack, nullcontext
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.graph import save_on_cpu
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from wrcor_ext.errors import InputError, NotApplicableError, OutOfMemoryError, WrcorError, in_words
-from wrcor_ext.needs import Loss, Need, ResponseSum, Seen, Skipped, Subject, logits_of, weight_layers
+from wrcor_ext.needs import Loss, Need, OwnPasses, ResponseSum, Seen, Skipped, Subject, logits_of, weight_layers
 from wrcor_ext.plan import Plan
 from wrcor_ext.preserve import preserved, seeded
 from wrcor_ext.recorder import Recorder, Rule
@@ -72,22 +74,49 @@ class _Way:
 def run(model: nn.Module, images: Tensor, labels: Tensor | None, request: Request) -> Measured:
     """All passes of a plan, in the fastest way that the model and the memory allow.
 
-    What a need with passes of its own raises is its result; what the shared pass raises is passed on.
+    What a need raises is its result; what the model or the loss raises in the shared pass is passed on.
 
     Raises:
         OutOfMemoryError: if not even one shared pass fits into the device's memory.
     """
     measured = _shared(model, images, labels, request) if request.plan.shared else Measured({})
     for need in request.plan.own:
-        try:
-            with _prepared(model, request.seed):
-                result = need.measure(_subject(model, images, labels, request))
-        except NotApplicableError as error:
-            result = Skipped(str(error))
-        except Exception as error:  # noqa: BLE001  a need may be the user's own, and the model is foreign code
-            result = Skipped(in_words(error), traceback.format_exc())
-        measured.results[need] = result
+        measured.results[need] = _own(need, model, images, labels, request)
     return measured
+
+
+def _own(need: OwnPasses, model: nn.Module, images: Tensor, labels: Tensor | None, request: Request) -> Any:
+    """The result of a need with passes of its own; what does not fit is run again as in the shared pass."""
+
+    def measure() -> Any:
+        with _prepared(model, request.seed), save_on_cpu() if offloaded else nullcontext():
+            return need.measure(_subject(model, images, labels, request))
+
+    offloaded = False
+    while True:
+        try:
+            return _result_or_reason(measure)
+        except Exception as error:  # noqa: BLE001  of missing memory: all others are results
+            if offloaded or not need.backwards or not _out_of_gpu_memory(error):
+                return Skipped(str(_shortage(model, images, error)))
+        offloaded = True
+        _free()
+
+
+def _result_or_reason(compute: Callable[[], Any]) -> Any:
+    """What `compute` returns, or in its place why there is nothing: it may be the user's own, on foreign code.
+
+    Raises:
+        Exception: if memory is missing.
+    """
+    try:
+        return compute()
+    except NotApplicableError as error:
+        return Skipped(str(error))
+    except Exception as error:
+        if _out_of_memory(error):
+            raise
+        return Skipped(str(error) if isinstance(error, WrcorError) else in_words(error), traceback.format_exc())
 
 
 def _shared(model: nn.Module, images: Tensor, labels: Tensor | None, request: Request) -> Measured:
@@ -112,8 +141,8 @@ def _shared(model: nn.Module, images: Tensor, labels: Tensor | None, request: Re
                     raise _shortage(model, images, error) from error
                 raise
         # Past the handler the error is gone, and with it the graph that its traceback kept alive.
-        if way.offloaded and torch.cuda.is_initialized():
-            torch.cuda.empty_cache()
+        if way.offloaded:
+            _free()
 
 
 def _other_way(way: _Way, error: Exception, request: Request) -> _Way | None:
@@ -130,6 +159,11 @@ def _other_way(way: _Way, error: Exception, request: Request) -> _Way | None:
         return replace(way, offloaded=True) if on_gpu and has_graph and not way.offloaded else None
     # A `view` that flattens channels, say: it wants the layout that the model was written for.
     return replace(way, channels_last=False) if way.channels_last else None
+
+
+def _free() -> None:
+    if torch.cuda.is_initialized():
+        torch.cuda.empty_cache()
 
 
 def _out_of_memory(error: Exception) -> bool:
@@ -198,6 +232,7 @@ def _shared_pass(subject: Subject, request: Request, way: _Way) -> Measured:
     first = first_level(subject, request.tail) if plan.level_weighted else 0
     first_levels = {need: first if need.level_weighted else 0 for need in plan.responses}
     sums = ResponseSums(first_levels, images.shape[0], images.device, grouped=way.grouped) if plan.responses else None
+    unanswered: dict[ResponseSum, Skipped] = {}
     weights = [layer.weight for layer in weight_layers(model)] if plan.weight_gradients else []
     for weight in weights:
         weight.requires_grad_(True)
@@ -209,7 +244,7 @@ def _shared_pass(subject: Subject, request: Request, way: _Way) -> Measured:
         if not needs_graph:
             stack.enter_context(torch.no_grad())
         if way.offloaded:
-            stack.enter_context(torch.autograd.graph.save_on_cpu())
+            stack.enter_context(save_on_cpu())
         loss: Tensor | None = None
         with ExitStack() as forward:
             forward.enter_context(_autocast(request.amp, images.device))
@@ -228,12 +263,17 @@ def _shared_pass(subject: Subject, request: Request, way: _Way) -> Measured:
             # A leaf of the graph is not the model's to overwrite.
             output = model(images.clone() if image_gradients else images)
             if recorder is not None and recorder.calls == 0:
-                raise InputError(_no_activations(model, subject.rule))
+                reason = _no_activations(model, subject.rule)
+                if not (plan.probes or plan.own):
+                    raise InputError(reason)
+                unanswered = dict.fromkeys(plan.responses, Skipped(reason))
+                recorder = sums = None
             if plan.loss_gradients:
                 loss = subject.loss_of(output)
         image_gradient: Tensor | None = None
         if image_gradients:
-            image_gradient = _image_gradient(logits_of(output).sum(), images, retain_graph=loss is not None)
+            with suppress(NotApplicableError):  # which is then the answer of those who asked for it
+                image_gradient = _image_gradient(logits_of(output).sum(), images, retain_graph=loss is not None)
         gradients: Sequence[Tensor | None] = ()
         if loss is not None:
             # One is exact: nothing is changed where nothing needs a scale.
@@ -250,7 +290,10 @@ def _shared_pass(subject: Subject, request: Request, way: _Way) -> Measured:
         image_gradient,
         [torch.zeros_like(w) if g is None else g for w, g in zip(weights, gradients, strict=True)] if weights else None,
     )
-    results: dict[Need, Any] = {probe: watch.finish(subject, seen) for probe, watch in watches.items()}
+    results: dict[Need, Any] = {
+        probe: _result_or_reason(partial(watch.finish, subject, seen)) for probe, watch in watches.items()
+    }
+    results.update(unanswered)
     return Measured(results, sums, max(1, len(subject.blocks)), first_levels, way.offloaded)
 
 

@@ -51,11 +51,6 @@ class Plan:
         return self.weight_gradients or self.response_gradients
 
     @property
-    def needs_labels(self) -> bool:
-        """Whether one label per image is needed."""
-        return any(proxy.needs_labels for proxy in self.wanted)
-
-    @property
     def level_weighted(self) -> bool:
         """Whether `tail` makes a difference."""
         return any(need.level_weighted for need in self.responses)

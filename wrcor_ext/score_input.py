@@ -64,8 +64,14 @@ def check_model(model: nn.Module) -> None:
             raise InputError(f"parameter {name} was made under torch.inference_mode: make the model outside of it")
 
 
-def check_batch(images: Tensor, labels: Tensor | None, needs_labels: bool) -> None:
-    """Refuses a batch that cannot be correlated, or labels that do not belong to it."""
+def check_batch(images: Tensor, labels: Tensor | None, labelled: Sequence[str]) -> None:
+    """Refuses a batch that cannot be correlated, or labels that do not belong to it.
+
+    Args:
+        images: of the batch.
+        labels: likewise.
+        labelled: names of the proxies asked for that need labels.
+    """
     if not isinstance(images, Tensor):
         raise InputError(f"images are {type(images).__name__}, not a tensor [N, ...]")
     if images.dim() < 2:
@@ -78,8 +84,9 @@ def check_batch(images: Tensor, labels: Tensor | None, needs_labels: bool) -> No
         bad = int((~torch.isfinite(images.flatten(1))).any(1).nonzero()[0])
         raise InputError(f"image {bad} holds NaN or infinite values")
     if labels is None:
-        if needs_labels:
-            raise InputError("labels are missing: proxies of gradient responses need one class index per image")
+        if labelled:
+            verb = "needs" if len(labelled) == 1 else "need"
+            raise InputError(f"labels are missing: {', '.join(labelled)} {verb} one class index per image")
         return
     if not isinstance(labels, Tensor):
         raise InputError(f"labels are {type(labels).__name__}, not a tensor [N]")

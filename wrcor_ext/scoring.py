@@ -82,7 +82,8 @@ def score(
 
     Raises:
         InputError: for input that cannot be scored: a batch of one image, lengths that differ, values that are not
-            finite, a label out of range, an unknown proxy or rule, a model that calls no activation.
+            finite, a label out of range, an unknown proxy or rule, a model that calls no activation where
+            every proxy asked for needs one.
         OutOfMemoryError: if the network and the batch do not fit into the memory of their device. Before that, a pass
             that does not fit on a GPU is run again with what only the backward needs in the host's memory: same score.
         Exception: whatever the model's forward or `loss` raises.
@@ -182,7 +183,7 @@ class _Order:
         check_options(rule, tail, seed, amp)
         self._levels = levels
         self._plan = plan(self._wanted)
-        check_batch(images, labels, self._plan.needs_labels)
+        check_batch(images, labels, [proxy.name for proxy in self._wanted if proxy.needs_labels])
         self._request = Request(self._plan, rule, (), tail, loss, seed, amp, class_range(labels))
         self._batch = images, labels
         self._batches: dict[torch.device, tuple[Tensor, Tensor | None]] = {}

@@ -102,6 +102,14 @@ def test_dynamical_isometry(net: Net, classes: int) -> None:
     assert found.value == pytest.approx(-np.mean(terms), rel=1e-9)
 
 
+def test_a_network_that_is_not_finite_has_no_isometry(net: Net) -> None:
+    with torch.no_grad():
+        net.stem.weight[0, 0, 0, 0] = torch.nan
+    result = wrcor_ext.score(net, *batch(), proxies=["dyn_isometry"])["dyn_isometry"]
+    assert result.status == "degenerate"
+    assert "not finite" in str(result.detail["reason"])
+
+
 def test_an_output_that_is_no_matrix_has_no_isometry(net: Net) -> None:
     images, labels = batch()
     model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU())
@@ -132,7 +140,9 @@ def test_an_output_that_the_images_do_not_reach_has_the_gradient_zero() -> None:
             return self.head(torch.ones(len(x), 2).relu())
 
     images, labels = batch()
-    assert wrcor_ext.score(Constant(), images, labels, proxies=["resp_sens", "snip"])["resp_sens"].value == 0
+    scores = wrcor_ext.score(Constant(), images, labels, proxies=["resp_sens", "snip", "dyn_isometry"])
+    assert scores["resp_sens"].value == 0
+    assert scores["dyn_isometry"].status == "degenerate"
 
 
 def test_a_model_may_overwrite_the_images() -> None:

@@ -47,7 +47,7 @@ def test_feature_distance_is_that_of_loops(net: Net, rule: Any) -> None:
 def test_feature_distance_shares_the_forward_of_the_images() -> None:
     together = plan([proxies.get(name) for name in ("wrcor", "feature_distance")])
     assert (together.forwards, together.backwards) == (1, 1)
-    assert plan([proxies.get("feature_distance")]).needs_labels
+    assert proxies.get("feature_distance").needs_labels
 
 
 def test_feature_distance_does_not_disturb_its_company(net: Net) -> None:

@@ -17,7 +17,7 @@ class ClassJacobian(OwnPasses):
 
     Row c of all images' Jacobians is the gradient of the batch's logits of class c, from one backward per class. Holds
     N * classes * D numbers at once. A singular value below the rounding error of the largest one is zero: where a
-    network has fewer features than classes, the others would be noise.
+    network has fewer features than classes, the others would be noise. NaN for a Jacobian that is not finite.
     """
 
     backwards = 1
@@ -37,11 +37,18 @@ class ClassJacobian(OwnPasses):
         if logits.dim() != 2 or logits.shape[0] != images.shape[0]:
             raise NotApplicableError(f"outputs of shape {tuple(logits.shape)} are not [N, classes]")
         classes = logits.shape[1]
-        rows = images.new_empty(images.shape[0], classes, images[0].numel())
-        for c, total in enumerate(logits.sum(0)):
-            (row,) = torch.autograd.grad(total, images, retain_graph=c + 1 < classes)
+        rows = images.new_zeros(images.shape[0], classes, images[0].numel())
+        for c, total in enumerate(logits.sum(0) if logits.requires_grad else ()):
+            (row,) = torch.autograd.grad(
+                total, images, retain_graph=c + 1 < classes, allow_unused=True, materialize_grads=True
+            )
             rows[:, c] = row.flatten(1)
         # One image at a time: the copy in float64 would double the memory.
-        values = torch.stack([torch.linalg.svdvals(row.double()) for row in rows])
+        values = torch.stack([_singular_values(row.double()) for row in rows])
         noise = torch.finfo(rows.dtype).eps * values.shape[1] * values[:, :1]
-        return torch.where(values > noise, values, 0.0)
+        return torch.where(values <= noise, 0.0, values)
+
+
+def _singular_values(row: Tensor) -> Tensor:
+    # The solver refuses what is not finite.
+    return torch.linalg.svdvals(row) if bool(row.isfinite().all()) else row.new_full((min(row.shape),), torch.nan)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from wrcor_ext import ops
-from wrcor_ext.needs import Probe, Seen, Skipped, Subject, Watch
+from wrcor_ext.needs import Probe, Seen, Skipped, Subject, Watch, logits_of
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,7 @@ class ImageGradient(Probe):
 class _Watch(Watch):
     def finish(self, subject: Subject, seen: Seen) -> ImageGradients | Skipped:
         if seen.image_gradient is None:
+            logits_of(seen.output)  # or it says that there are none
             return Skipped(f"images are {subject.images.dtype}: there is no gradient with respect to them")
         j = seen.image_gradient.flatten(1)
         return ImageGradients(ops.response_correlation(j), j.abs().mean(dtype=torch.float64))

@@ -74,4 +74,4 @@ def resp_sens(j: ImageGradients) -> ProxyValue:
 def dyn_isometry(values: Tensor) -> ProxyValue:
     """-mean over images of v + exp(-v), v the mean log of the singular values of the classes x pixels Jacobian."""
     v = values.log().mean(1)
-    return finite(-(v + (-v).exp()).mean(), "some image's Jacobian has not full rank: a singular value is zero")
+    return finite(-(v + (-v).exp()).mean(), "some image's Jacobian has not full rank, or is not finite")
