@@ -281,6 +281,28 @@ def test_an_in_place_activation_of_a_view_gives_the_gradient_of_its_branch(
     torch.testing.assert_close(log.gradients[0][1], part.grad)
 
 
+@pytest.mark.parametrize("view", [False, True])
+def test_an_in_place_composite_hands_back_what_its_relu_does(view: bool) -> None:
+    class ReLUInside(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.inplace = True
+            self.relu = nn.ReLU(inplace=True)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.relu(x)
+
+    torch.manual_seed(0)
+    convolution, part = nn.Conv2d(3, 4, 3), torch.randn(3, 3, 5, 5)
+    log = record(nn.Sequential(convolution, *[nn.Flatten()] * view, ReLUInside()), part, rule="reference")
+    hidden = convolution(part).detach()
+    hidden = (hidden.flatten(1) if view else hidden).requires_grad_()
+    hidden.relu().square().sum().backward()
+    assert len(log.gradients) == 2
+    for _, gradient in log.gradients:
+        torch.testing.assert_close(gradient, hidden.grad)
+
+
 def test_where_the_model_switches_gradients_off_they_are_zero() -> None:
     class Off(nn.Module):
         def forward(self, x: Tensor) -> Tensor:

@@ -71,7 +71,8 @@ class Recorder:
         self._edges: list[GradientEdge] = []
         self._listening = False
         self._awaited: dict[int, _Awaited] = {}
-        self._overwritten: list[Tensor] = []
+        # Views that a module would overwrite, and the modules: one may be inside another.
+        self._overwritten: list[tuple[nn.Module, Tensor]] = []
         self.calls = 0
 
     def __enter__(self) -> Recorder:
@@ -186,7 +187,7 @@ class Recorder:
             return None
         in_place = bool(getattr(module, "inplace", False))
         if in_place and x._is_view():  # for the reason in `_call`
-            self._overwritten.append(x)
+            self._overwritten.append((module, x))
             return (self._rooted(x, in_place=False).clone(), *args[1:])
         return (self._rooted(x, in_place), *args[1:])
 
@@ -201,8 +202,8 @@ class Recorder:
         if out.grad_fn is not None:
             # What the node of the output hands back first: the gradient of a ReLU's input, of a composite's last layer.
             out.grad_fn.register_hook(functools.partial(self._node_gradient, call))
-        if self._overwritten and bool(getattr(module, "inplace", False)):
-            return self._overwritten.pop().copy_(out)
+        if self._overwritten and self._overwritten[-1][0] is module:
+            return self._overwritten.pop()[1].copy_(out)
         return None
 
     # both
