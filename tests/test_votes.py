@@ -214,6 +214,11 @@ def test_a_bad_expression_is_refused_in_one_sentence(text, message):
     assert "\n" not in str(refused.value)
 
 
+def test_an_unknown_vote_is_offered_the_nearest():
+    with pytest.raises(InputError, match="unknown vote 'spv': did you mean spw"):
+        wrcor_ext.vote("spv", [{}, {}])
+
+
 def test_one_network_alone_has_no_vote():
     net, images = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.ReLU()), torch.randn(4, 3, 2, 2)
     message = r"'vote:rank\(snip,-wrcor\)' compares networks: score its members \(snip, wrcor\) and call wrcor_ext.vote"

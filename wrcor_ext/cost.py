@@ -26,7 +26,7 @@ from wrcor_ext.preserve import preserved
 from wrcor_ext.spaces.base import Cost, require_count
 
 
-def count(model: nn.Module, input_shape: Sequence[int] = (3, 224, 224)) -> Cost:
+def count(model: nn.Module, input_shape: Sequence[int] = (3, 224, 224), input_type: torch.dtype | None = None) -> Cost:
     """Multiply-adds of one image in eval mode, and parameters, frozen ones included, shared ones once.
 
     The model comes back as it was.
@@ -34,6 +34,7 @@ def count(model: nn.Module, input_shape: Sequence[int] = (3, 224, 224)) -> Cost:
     Args:
         model: any module that takes one tensor; on any device, the meta device included.
         input_shape: of one image, without the batch: (channels, height, width).
+        input_type: of its values, `torch.int64` for tokens; that of the parameters if None.
 
     Raises:
         InputError: if the forward raises for such an input, or parameters have no shape yet (lazy modules).
@@ -43,13 +44,14 @@ def count(model: nn.Module, input_shape: Sequence[int] = (3, 224, 224)) -> Cost:
     if any(isinstance(parameter, UninitializedParameter) for parameter in model.parameters()):
         raise InputError(f"{type(model).__name__} has lazy modules, whose size is not known before their first call")
     params = sum(parameter.numel() for parameter in model.parameters())
+    image = _image(model, input_shape, input_type)
     with preserved(model), _countable():
         model.eval()
         try:
             try:
-                flops = _flops_without_values(model, input_shape)
+                flops = _flops_without_values(model, image)
             except Exception:  # noqa: BLE001  a forward is foreign code: all that matters is that it needs values
-                flops = _flops(model, _image(model, input_shape))
+                flops = _flops(model, image)
         except Exception as error:  # whatever that foreign code raises
             raise InputError(
                 f"{type(model).__name__} cannot be counted for an input of {'x'.join(map(str, input_shape))}: "
@@ -76,13 +78,13 @@ def count_made(make: Callable[[], nn.Module], input_shape: Sequence[int] = (3, 2
         return count(make(), input_shape)
 
 
-def _flops_without_values(model: nn.Module, input_shape: Sequence[int]) -> int:
+def _flops_without_values(model: nn.Module, image: Tensor) -> int:
     state = {
         name: torch.empty_like(tensor, device="meta")
         for tensors in (model.named_parameters(), model.named_buffers())
         for name, tensor in tensors
     }
-    return _flops(lambda x: functional_call(model, state, (x,)), _image(model, input_shape).to("meta"))
+    return _flops(lambda x: functional_call(model, state, (x,)), image.to("meta"))
 
 
 def _flops(forward: Callable[[Tensor], object], images: Tensor) -> int:
@@ -91,10 +93,10 @@ def _flops(forward: Callable[[Tensor], object], images: Tensor) -> int:
     return int(counter.get_total_flops()) // 2
 
 
-def _image(model: nn.Module, shape: Sequence[int]) -> Tensor:
-    """A batch of one image of zeros, of the type and on the device of the model's parameters."""
+def _image(model: nn.Module, shape: Sequence[int], dtype: torch.dtype | None) -> Tensor:
+    """A batch of one image of zeros on the device of the model's parameters, of their type unless another is given."""
     like = next((parameter for parameter in model.parameters() if parameter.is_floating_point()), torch.empty(0))
-    return torch.zeros((1, *shape), device=like.device, dtype=like.dtype)
+    return torch.zeros((1, *shape), device=like.device, dtype=dtype or like.dtype)
 
 
 @contextmanager

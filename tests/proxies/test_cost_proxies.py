@@ -29,6 +29,12 @@ def test_the_small_network_by_formula() -> None:
     assert scores["flops"].value == 9 * convolutions * 64 + 6 * 4
 
 
+def test_a_network_of_tokens_is_counted() -> None:
+    model = nn.Sequential(nn.Embedding(10, 6), nn.Linear(6, 5), nn.ReLU(), nn.Flatten(), nn.Linear(40, 4))
+    scores = wrcor_ext.score(model, torch.zeros(8, 8, dtype=torch.int64), proxies=["flops"])
+    assert scores["flops"].value == 8 * 6 * 5 + 40 * 4
+
+
 def test_a_network_that_cannot_be_counted_has_parameters_all_the_same() -> None:
     class TwoImages(nn.Module):
         def __init__(self) -> None:

@@ -33,4 +33,4 @@ class MultiplyAdds(OwnPasses):
         Raises:
             InputError: if the network cannot be counted.
         """
-        return count(subject.model, tuple(subject.images.shape[1:])).flops
+        return count(subject.model, tuple(subject.images.shape[1:]), subject.images.dtype).flops

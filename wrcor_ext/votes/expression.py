@@ -76,8 +76,10 @@ def parse(text: str) -> Vote:
         text: `sjw`, `spw`, or `vote:METHOD(PROXY, -PROXY, ...)` with names or aliases of proxies.
 
     Raises:
-        InputError: for a text that is not written so, an unknown method or proxy, or a proxy that votes twice.
+        InputError: for a text that is not written so, an unknown name, method or proxy, or a proxy that votes twice.
     """
+    if not is_vote(text):
+        raise InputError(f"unknown vote {text!r}: {did_you_mean(text, NAMED)}known are {', '.join(NAMED)} and {SYNTAX}")
     match = _EXPRESSION.fullmatch(NAMED.get(text, text))
     if match is None:
         raise InputError(f"{text!r} is not written as {SYNTAX}, METHOD one of {', '.join(METHODS)}")
