@@ -44,6 +44,12 @@ std::string text(const Thread& thread) {
 // millisecond to make one. Null after an error, which leaves fibers in the middle of a kernel.
 std::unique_ptr<std::vector<std::unique_ptr<Fiber>>> idle;
 
+// What a thread has done so far happens before what the host does after the launch, should the thread never return,
+// too. No other thread is ordered by it.
+void leave_to_host() {
+  if (__tsan_release != nullptr) __tsan_release(&launch_end);
+}
+
 // Which fiber runs thread `thread` of `threads` of block number `turn`. Were it always the same one, ThreadSanitizer
 // would take what it did in different blocks for the work of one thread, and see no race between blocks. Blocks take
 // turns with sets of fibers, and within a set fibers take turns with threads.
@@ -78,7 +84,7 @@ void Block::run_threads() {
   for (;;) {
     if (__tsan_acquire != nullptr) __tsan_acquire(current->shared_.tag(kStart));
     current->body_();
-    if (__tsan_release != nullptr) __tsan_release(&launch_end);
+    leave_to_host();
     Thread& self = *current->running_;
     self.state = State::returned;
     self.fiber->switch_to(current->scheduler_);
@@ -125,6 +131,7 @@ std::uint64_t Block::meet(const Wait& wait) {
   const bool orders = wait.kind == Collective::block_barrier || wait.kind == Collective::warp_barrier;
   void* const meeting = orders && __tsan_release != nullptr ? tag(wait) : nullptr;
   if (meeting != nullptr) __tsan_release(meeting);
+  leave_to_host();
   self.fiber->switch_to(scheduler_);
   if (meeting != nullptr) __tsan_acquire(meeting);
   return self.received;
@@ -132,6 +139,7 @@ std::uint64_t Block::meet(const Wait& wait) {
 
 void Block::fail(std::string message) {
   error_ = std::move(message);  // nobody destroys what is left on the stack
+  leave_to_host();
   for (;;) running_->fiber->switch_to(scheduler_);
 }
 
@@ -260,6 +268,7 @@ std::string Block::describe_threads() const {
 }
 
 void Block::give_up(const std::string& message) const {
+  finish_launch();
   idle = nullptr;
   throw Error("block " + text(blockIdx) + ": " + message);
 }
