@@ -297,6 +297,19 @@ def test_works_inside_no_grad_and_inference_mode(net: Net) -> None:
         assert wrcor_ext.score(net, images, labels)["wrcor"].value == truth
 
 
+@pytest.mark.parametrize(("device", "forwards"), [("cpu", 2), ("meta", 1)])
+def test_a_model_that_fails_is_run_again_where_another_layout_was_tried(device: str, forwards: int) -> None:
+    class Failing(Net):
+        def forward(self, x: Tensor) -> Tensor:
+            calls.append(x)
+            raise RuntimeError("no")
+
+    calls: list[Tensor] = []
+    with pytest.raises(RuntimeError, match="no"):
+        wrcor_ext.score(Failing().to(device), *batch())
+    assert len(calls) == forwards
+
+
 def test_channels_last_and_slices_of_a_batch_score_alike(net: Net) -> None:
     images, labels = batch(16)
     truth = wrcor_ext.score(net, images[4:12].clone(), labels[4:12])["wrcor"].value

@@ -20,7 +20,7 @@ from wrcor_ext.plan import Plan
 from wrcor_ext.preserve import preserved, seeded
 from wrcor_ext.recorder import Recorder, Rule
 from wrcor_ext.response_sums import OverwrittenError, ResponseSums
-from wrcor_ext.score_input import Amp, ClassRange, Tail, check_classes, placed
+from wrcor_ext.score_input import Amp, ClassRange, Tail, check_classes, device_of, placed
 from wrcor_ext.tails import first_level
 
 # Gradients of a mean loss are lost below 2^-24, the smallest float16. What is measured on them, correlation and signs,
@@ -125,13 +125,14 @@ def _shared(model: nn.Module, images: Tensor, labels: Tensor | None, request: Re
     channels_last is a quarter faster on a CPU. The reference rule keeps the layout it is given: batch-norms round
     differently in channels_last, by 2e-8 of a score, and it is there to reproduce published numbers.
     """
-    way: _Way | None = _Way(channels_last=images.dim() == 4 and request.rule != "reference")
+    on_cpu = (device_of(model) or images.device).type == "cpu"
+    way: _Way | None = _Way(channels_last=on_cpu and images.dim() == 4 and request.rule != "reference")
     while True:
         assert way is not None
         try:
             with _prepared(model, request.seed):
                 subject = _subject(model, images, labels, request)
-                if way.channels_last and subject.images.device.type == "cpu":
+                if way.channels_last:
                     subject = replace(subject, images=subject.images.contiguous(memory_format=torch.channels_last))
                 return _shared_pass(subject, request, way)
         except (RuntimeError, MemoryError, OverwrittenError) as error:
