@@ -233,7 +233,7 @@ def _shared_pass(subject: Subject, request: Request, way: _Way) -> Measured:
     first = first_level(subject, request.tail) if plan.level_weighted else 0
     first_levels = {need: first if need.level_weighted else 0 for need in plan.responses}
     sums = ResponseSums(first_levels, images.shape[0], images.device, grouped=way.grouped) if plan.responses else None
-    unanswered: dict[ResponseSum, Skipped] = {}
+    unanswered: dict[Need, Skipped] = {}
     weights = [layer.weight for layer in weight_layers(model)] if plan.weight_gradients else []
     for weight in weights:
         weight.requires_grad_(True)
@@ -267,7 +267,7 @@ def _shared_pass(subject: Subject, request: Request, way: _Way) -> Measured:
                 reason = _no_activations(model, subject.rule)
                 if not (plan.probes or plan.own):
                     raise InputError(reason)
-                unanswered = dict.fromkeys(plan.responses, Skipped(reason))
+                unanswered = {need: Skipped(reason) for need in plan.responses}
                 recorder = sums = None
             if plan.loss_gradients:
                 loss = subject.loss_of(output)
