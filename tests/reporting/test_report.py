@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from wrcor_ext.reporting import Candidate, Report, operations, statistics, svg
+from wrcor_ext.reporting import Candidate, Candidates, Report, operations, statistics, svg
 
 CELL = "|nor_conv_3x3~0|+|none~0|skip_connect~1|+|avg_pool_3x3~0|nor_conv_1x1~1|none~2|"
 VOID = {"wbr", "meta", "br", "hr", "img", "link", "input"}
@@ -67,7 +67,7 @@ def report(candidates, best=None, **changes):
         "title": "evolution search of nasbench201",
         "space": "nasbench201",
         "objective": "wrcor",
-        "candidates": candidates,
+        "candidates": Candidates.of(candidates),
         "best": scored[:5] if best is None else best,
         "configuration": {"seed": 3, "proxies": ["wrcor", "naswot"], "augment": True, "tail": None},
         "environment": {"torch": "2.14.1"},
@@ -249,10 +249,16 @@ def test_the_matrix_shows_the_correlations_of_architectures_that_were_scored_the
 
 
 def test_pairs_without_numbers_do_not_count():
-    a, b = [1.0, 2.0, None, 3.0, math.nan, math.inf, 9.0], [3.0, 2.0, 7.0, 1.0, 1.0, 1.0, None]
-    assert statistics.spearman(a, b) == pytest.approx(-1.0)
-    assert statistics.spearman(a[:2], b[:2]) is None
-    assert statistics.spearman([1.0, 1.0, 1.0], [1.0, 2.0, 3.0]) is None
+    nan, inf = math.nan, math.inf
+    a, b = [1.0, 2.0, nan, 3.0, nan, inf, 9.0], [3.0, 2.0, 7.0, 1.0, 1.0, 1.0, nan]
+    assert statistics.spearman(np.array(a), np.array(b)) == pytest.approx(-1.0)
+    assert statistics.spearman(np.array(a[:2]), np.array(b[:2])) is None
+    assert statistics.spearman(np.ones(3), np.arange(3.0)) is None
+
+
+def front(points):
+    table = np.array(points, dtype=np.float64).reshape(-1, 2)
+    return statistics.front(table[:, 0], table[:, 1]).tolist()
 
 
 def test_the_front_is_what_no_other_point_beats():
@@ -263,10 +269,10 @@ def test_the_front_is_what_no_other_point_beats():
         for j, q in enumerate(points)
         if q[0] <= p[0] and q[1] >= p[1] and (q != p or j < i)
     }  # fmt: skip
-    found = statistics.front(points)
+    found = front(points)
     assert sorted(found) == sorted(set(range(60)) - beaten)
     assert [points[i] for i in found] == sorted(points[i] for i in found)
-    assert statistics.front([]) == []
+    assert front([]) == []
 
 
 def test_the_front_is_drawn_and_named_and_the_best_are_marked():

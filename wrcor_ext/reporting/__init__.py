@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from wrcor_ext.reporting.candidate import Candidate
+from wrcor_ext.reporting.candidate import Candidate, Candidates
 from wrcor_ext.reporting.drawing import draw
 from wrcor_ext.reporting.report import Report
 
-__all__ = ["Candidate", "Report", "draw"]
+__all__ = ["Candidate", "Candidates", "Report", "draw"]

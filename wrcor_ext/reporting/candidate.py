@@ -1,9 +1,17 @@
-"""A trial as reports see it."""
+"""The trials of a run as reports see them: single ones, and all of them column by column."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import math
+from array import array
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -33,3 +41,98 @@ class Candidate:
     seconds: float
     seen_before: bool = False
     reason: str | None = None
+
+
+@dataclass(frozen=True)
+class Failures:
+    """How often something went wrong, and where first."""
+
+    count: int
+    first: int
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """All trials of a run in order. A run may have a million: as arrays, they take a twentieth of the memory.
+
+    Attributes:
+        trial: numbers [T].
+        objective: what is maximised [T], NaN where there is none.
+        flops: multiply-adds of one image [T], NaN where they cannot be counted.
+        own: positions [A] of the trials that were scored themselves, in order.
+        architectures: of these, as text.
+        scores: of these, by proxy name [A], NaN where there is none.
+        statuses: trials by status.
+        seconds: wall time of evaluating, added up.
+        failures: by status and reason.
+    """
+
+    trial: npt.NDArray[np.int64]
+    objective: Floats
+    flops: Floats
+    own: npt.NDArray[np.int64]
+    architectures: list[str]
+    scores: Mapping[str, Floats]
+    statuses: Counter[str]
+    seconds: float
+    failures: Mapping[tuple[str, str], Failures]
+
+    @classmethod
+    def of(cls, candidates: Iterable[Candidate]) -> Candidates:
+        """The columns of candidates, which are looked at one after the other."""
+        columns = _Columns()
+        for candidate in candidates:
+            columns.add(candidate)
+        return cls(
+            np.array(columns.trial, dtype=np.int64),
+            np.array(columns.objective),
+            np.array(columns.flops),
+            np.array(columns.own, dtype=np.int64),
+            columns.architectures,
+            {name: np.array(values) for name, values in columns.scores.items()},
+            columns.statuses,
+            columns.seconds,
+            {kind: Failures(count, columns.first[kind]) for kind, count in columns.failures.most_common()},
+        )
+
+    def __len__(self) -> int:
+        return len(self.trial)
+
+
+@dataclass
+class _Columns:
+    """Columns that grow."""
+
+    trial: array[int] = field(default_factory=lambda: array("q"))
+    objective: array[float] = field(default_factory=lambda: array("d"))
+    flops: array[float] = field(default_factory=lambda: array("d"))
+    own: array[int] = field(default_factory=lambda: array("q"))
+    architectures: list[str] = field(default_factory=list)
+    scores: dict[str, array[float]] = field(default_factory=dict)
+    statuses: Counter[str] = field(default_factory=Counter)
+    seconds: float = 0.0
+    failures: Counter[tuple[str, str]] = field(default_factory=Counter)
+    first: dict[tuple[str, str], int] = field(default_factory=dict)
+
+    def add(self, candidate: Candidate) -> None:
+        if not candidate.seen_before:
+            for name in candidate.scores:
+                if name not in self.scores:  # what only later candidates have is missing in the earlier ones
+                    self.scores[name] = array("d", [math.nan] * len(self.own))
+            for name, column in self.scores.items():
+                column.append(_number(candidate.scores.get(name)))
+            self.own.append(len(self.trial))
+            self.architectures.append(candidate.architecture)
+        self.trial.append(candidate.trial)
+        self.objective.append(_number(candidate.objective))
+        self.flops.append(_number(candidate.flops))
+        self.statuses[candidate.status] += 1
+        self.seconds += candidate.seconds
+        if candidate.status != "ok" or candidate.reason is not None:
+            kind = (candidate.status, candidate.reason or "no reason given")
+            self.failures[kind] += 1
+            self.first.setdefault(kind, candidate.trial)
+
+
+def _number(value: float | None) -> float:
+    return math.nan if value is None else value

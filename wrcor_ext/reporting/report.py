@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from html import escape
 
 from wrcor_ext.reporting import figures, sections
-from wrcor_ext.reporting.candidate import Candidate
+from wrcor_ext.reporting.candidate import Candidate, Candidates
 from wrcor_ext.reporting.picture import DRAWING_STYLE
 from wrcor_ext.reporting.style import STYLE
 
@@ -29,7 +29,7 @@ class Report:
     title: str
     space: str
     objective: str
-    candidates: Sequence[Candidate]
+    candidates: Candidates
     best: Sequence[Candidate]
     configuration: Mapping[str, object]
     environment: Mapping[str, object]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from html import escape
+from itertools import islice
+
+import numpy as np
 
 from wrcor_ext.reporting import drawing, numbers
-from wrcor_ext.reporting.candidate import Candidate
+from wrcor_ext.reporting.candidate import Candidate, Candidates
 from wrcor_ext.reporting.statistics import operation_shares, spearman
 
 # Kinds of failures that are listed one by one; what is rarer is summed up.
@@ -17,16 +19,15 @@ MAX_REASONS = 10
 _MAX_REASON = 200
 
 
-def tiles(candidates: Sequence[Candidate], best: Sequence[Candidate], objective: str) -> str:
+def tiles(candidates: Candidates, best: Sequence[Candidate], objective: str) -> str:
     """The numbers at the top."""
-    counts = Counter(candidate.status for candidate in candidates)
     shown = {
         "trials": str(len(candidates)),
         f"best {objective}": numbers.score(best[0].objective if best else None),
-        "degenerate": str(counts["degenerate"]),
-        "failed": str(counts["failed"]),
-        "seen before": str(sum(candidate.seen_before for candidate in candidates)),
-        "scoring time": numbers.duration(sum(candidate.seconds for candidate in candidates)),
+        "degenerate": str(candidates.statuses["degenerate"]),
+        "failed": str(candidates.statuses["failed"]),
+        "seen before": str(len(candidates) - len(candidates.own)),
+        "scoring time": numbers.duration(candidates.seconds),
     }
     items = "".join(f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in shown.items())
     return f'<dl class="tiles">{items}</dl>'
@@ -76,13 +77,12 @@ def side_by_side(*parts: str) -> str:
     return f'<section class="cards">{"".join(shown)}</section>' if shown else ""
 
 
-def correlations(candidates: Sequence[Candidate]) -> str:
+def correlations(candidates: Candidates) -> str:
     """Spearman's rank correlation of each pair of recorded scores, over architectures that were scored themselves."""
-    own = [candidate for candidate in candidates if not candidate.seen_before]
-    names = list(own[0].scores) if own else []
+    columns = candidates.scores
+    names = list(columns)
     if len(names) < 2:
         return ""
-    columns = {name: [candidate.scores.get(name) for candidate in own] for name in names}
     head = "".join(f'<th scope="col">{number}</th>' for number in range(1, len(names) + 1))
     rows = []
     for number, name in enumerate(names, start=1):
@@ -104,13 +104,11 @@ def _correlation(value: float | None, same: bool) -> str:
     return f'<td class="{sign}" style="--strength:{abs(value):.2f}">{value:.2f}</td>'
 
 
-def operations(candidates: Sequence[Candidate], space: str) -> str:
+def operations(candidates: Candidates, space: str) -> str:
     """How often each operation appears among the best tenth and among all, over architectures with a score."""
-    ranked = sorted(
-        ((c.objective, c) for c in candidates if c.objective is not None and not c.seen_before),
-        key=lambda pair: (-pair[0], pair[1].trial),
-    )
-    shares = operation_shares(space, [candidate.architecture for _, candidate in ranked])
+    objective = candidates.objective[candidates.own]
+    order = np.argsort(-objective, kind="stable")[: np.count_nonzero(~np.isnan(objective))]  # NaN sorts last
+    shares = operation_shares(space, [candidates.architectures[place] for place in order])
     if not shares:
         return ""
     rows = []
@@ -127,24 +125,17 @@ def operations(candidates: Sequence[Candidate], space: str) -> str:
     return f'<h2>Operations</h2><table class="shares"><tbody>{"".join(rows)}</tbody></table>'
 
 
-def failures(candidates: Sequence[Candidate]) -> str:
+def failures(candidates: Candidates) -> str:
     """What went wrong, how often, and where first."""
-    count: Counter[tuple[str, str]] = Counter()
-    first: dict[tuple[str, str], int] = {}
-    for candidate in candidates:
-        if candidate.status == "ok" and candidate.reason is None:
-            continue
-        kind = (candidate.status, candidate.reason or "no reason given")
-        count[kind] += 1
-        first.setdefault(kind, candidate.trial)
-    if not count:
+    kinds = candidates.failures
+    if not kinds:
         return ""
     rows = [
-        f'<tr><td>{number}</td><td>{escape(status)}</td><td class="text">{escape(_shortened(reason))}</td>'
-        f"<td>{first[status, reason]}</td></tr>"
-        for (status, reason), number in count.most_common(MAX_REASONS)
+        f'<tr><td>{found.count}</td><td>{escape(status)}</td><td class="text">{escape(_shortened(reason))}</td>'
+        f"<td>{found.first}</td></tr>"
+        for (status, reason), found in islice(kinds.items(), MAX_REASONS)
     ]
-    rest = len(count) - len(rows)
+    rest = len(kinds) - len(rows)
     more = f"<p>And {rest} rarer kinds.</p>" if rest else ""
     head = "<th>count</th><th>status</th><th>reason</th><th>first trial</th>"
     return (

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from wrcor_ext import spaces
+from wrcor_ext.reporting.candidate import Floats
 from wrcor_ext.reporting.operations import counts
 
 # Fewer points make no rank correlation worth a number, fewer candidates no tenth.
@@ -20,42 +21,44 @@ MIN_CANDIDATES = 20
 MAX_READ = 20_000
 
 
-def spearman(a: Sequence[float | None], b: Sequence[float | None]) -> float | None:
+def spearman(a: Floats, b: Floats) -> float | None:
     """Spearman's rank correlation over the pairs of finite numbers, equal ones sharing their mean rank.
+
+    Args:
+        a: [T].
+        b: [T].
 
     Returns:
         From -1 to 1; None where there are fewer than `MIN_PAIRS` pairs, or one side does not vary.
     """
-    pairs = [
-        (x, y)
-        for x, y in zip(a, b, strict=True)
-        if x is not None and y is not None and math.isfinite(x) and math.isfinite(y)
-    ]
-    if len(pairs) < MIN_PAIRS:
+    finite = np.isfinite(a) & np.isfinite(b)
+    if np.count_nonzero(finite) < MIN_PAIRS:
         return None
-    ranks = [_ranks(np.array(side, dtype=np.float64)) for side in zip(*pairs, strict=True)]
+    ranks = [_ranks(side[finite]) for side in (a, b)]
     if any(np.ptp(side) == 0 for side in ranks):
         return None
     return float(np.corrcoef(ranks[0], ranks[1])[0, 1])
 
 
-def _ranks(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def _ranks(values: Floats) -> Floats:
     _, inverse, count = np.unique(values, return_inverse=True, return_counts=True)
     last = np.cumsum(count)
-    mean_rank: npt.NDArray[np.float64] = last - (count - 1) / 2
+    mean_rank: Floats = last - (count - 1) / 2
     return mean_rank[inverse]
 
 
-def front(points: Sequence[tuple[float, float]]) -> list[int]:
-    """The indices of the points (cost, score) that no other one beats: lowest cost, highest score; by rising cost.
+def front(costs: Floats, scores: Floats) -> npt.NDArray[np.int64]:
+    """The positions of the points that no other one beats: lowest cost, highest score; by rising cost.
 
     Of equal points, the first one counts.
+
+    Args:
+        costs: [T].
+        scores: [T].
     """
-    order = sorted(range(len(points)), key=lambda i: (points[i][0], -points[i][1], i))
-    found: list[int] = []
-    for index in order:
-        if not found or points[index][1] > points[found[-1]][1]:
-            found.append(index)
+    order = np.lexsort((-scores, costs))  # stable: of equals the first
+    before = np.maximum.accumulate(np.concatenate(([-np.inf], scores[order][:-1])))
+    found: npt.NDArray[np.int64] = order[scores[order] > before]
     return found
 
 

@@ -4,38 +4,65 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any
 
-from wrcor_ext.reporting import Candidate, Report
+import numpy as np
+
+from wrcor_ext.reporting import Candidate, Candidates, Report
 from wrcor_ext.search.config import DEFAULTS, NETWORK_OPTIONS, SearchConfig
 from wrcor_ext.search.refine import Leader
 from wrcor_ext.search.trial import Trial
 
+# Rows of a table that are made at a time: a run may have a million.
+BATCH = 20_000
 
-def parquet(trials: Sequence[Trial], proxies: Sequence[str]) -> bytes:
+
+def parquet(trials: Iterable[Trial], proxies: Sequence[str]) -> bytes:
     """All trials as a table, one row per trial and one column per proxy."""
     # Half a second of import that nobody should pay before a search has anything to write.
     import pyarrow as pa
     from pyarrow import parquet as pq
 
-    evaluations = [trial.evaluation for trial in trials]
-    columns: dict[str, tuple[list[Any], pa.DataType]] = {
-        "trial": ([trial.trial for trial in trials], pa.int64()),
-        "architecture": ([trial.architecture for trial in trials], pa.string()),
-        "key": ([trial.key for trial in trials], pa.string()),
-        "status": ([evaluation.status for evaluation in evaluations], pa.string()),
-        **{name: ([evaluation.scores.get(name) for evaluation in evaluations], pa.float64()) for name in proxies},
-        "flops": ([trial.flops for trial in trials], pa.int64()),
-        "params": ([trial.params for trial in trials], pa.int64()),
-        "seconds": ([evaluation.seconds for evaluation in evaluations], pa.float64()),
-        "duplicate_of": ([trial.duplicate_of for trial in trials], pa.int64()),
-        "reason": ([evaluation.reason for evaluation in evaluations], pa.string()),
-    }
-    table = pa.table({name: pa.array(values, kind) for name, (values, kind) in columns.items()})
-    buffer = io.BytesIO()
-    pq.write_table(table, buffer)
+    schema = pa.schema(
+        [
+            ("trial", pa.int64()),
+            ("architecture", pa.string()),
+            ("key", pa.string()),
+            ("status", pa.string()),
+            *((name, pa.float64()) for name in proxies),
+            ("flops", pa.int64()),
+            ("params", pa.int64()),
+            ("seconds", pa.float64()),
+            ("duplicate_of", pa.int64()),
+            ("reason", pa.string()),
+        ]
+    )
+    rows, buffer = iter(trials), io.BytesIO()
+    with pq.ParquetWriter(buffer, schema) as writer:
+        while batch := list(islice(rows, BATCH)):
+            columns = [
+                pa.array(column, kind.type) for column, kind in zip(_columns(batch, proxies), schema, strict=True)
+            ]
+            writer.write_table(pa.Table.from_arrays(columns, schema=schema))
     return buffer.getvalue()
+
+
+def _columns(trials: Sequence[Trial], proxies: Sequence[str]) -> Iterator[list[object]]:
+    """The columns of the table, in its order."""
+    evaluations = [trial.evaluation for trial in trials]
+    yield [trial.trial for trial in trials]
+    yield [trial.architecture for trial in trials]
+    yield [trial.key for trial in trials]
+    yield [evaluation.status for evaluation in evaluations]
+    for name in proxies:
+        yield [evaluation.scores.get(name) for evaluation in evaluations]
+    yield [trial.flops for trial in trials]
+    yield [trial.params for trial in trials]
+    yield [evaluation.seconds for evaluation in evaluations]
+    yield [trial.duplicate_of for trial in trials]
+    yield [evaluation.reason for evaluation in evaluations]
 
 
 def best_json(leaders: Sequence[Leader]) -> bytes:
@@ -64,17 +91,27 @@ def leader_facts(leader: Leader) -> dict[str, object]:
     return facts
 
 
-def report(config: SearchConfig, record: Mapping[str, Any], trials: Sequence[Trial], best: Sequence[Trial]) -> bytes:
-    """The HTML report."""
+def report(
+    config: SearchConfig, record: Mapping[str, Any], trials: Callable[[], Iterable[Trial]], best: Sequence[Trial]
+) -> bytes:
+    """The HTML report.
+
+    Args:
+        config: of the run.
+        record: of the run.
+        trials: all trials in order, from the first one on at each call.
+        best: of them, best first.
+    """
     objective = config.objective
-    heights = objective.heights(trials)
-    candidates = {trial.trial: _candidate(trial, height) for trial, height in zip(trials, heights, strict=True)}
+    heights = objective.heights(trials())
+    candidates = Candidates.of(map(candidate, trials(), heights))
+    places = np.searchsorted(candidates.trial, [trial.trial for trial in best])
     page = Report(
         title=f"{config.strategy} search of {config.space}",
         space=config.space,
         objective=objective.height_name,
-        candidates=list(candidates.values()),
-        best=[candidates[trial.trial] for trial in best],
+        candidates=candidates,
+        best=[candidate(trial, heights[place]) for trial, place in zip(best, places, strict=True)],
         # What the space decides by itself says nothing, and most of these options belong to other spaces.
         configuration={
             name: value
@@ -86,7 +123,8 @@ def report(config: SearchConfig, record: Mapping[str, Any], trials: Sequence[Tri
     return page.html().encode()
 
 
-def _candidate(trial: Trial, objective: float | None) -> Candidate:
+def candidate(trial: Trial, objective: float | None) -> Candidate:
+    """A trial as reports see it; `objective` is its height in charts."""
     evaluation = trial.evaluation
     return Candidate(
         trial=trial.trial,

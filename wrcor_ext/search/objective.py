@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import heapq
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -97,13 +98,20 @@ class Objective:
         others = [[place for place in group if place not in taken] for group in by_rank]
         return [*leading, *(group for group in others if group)]
 
-    def leaders(self, trials: Sequence[Trial], count: int) -> list[Trial]:
+    def leaders(self, trials: Iterable[Trial], count: int) -> list[Trial]:
         """The best trials that have a score, best first, each architecture once; of equals, the earlier ones."""
-        distinct = [trial for trial in trials if trial.duplicate_of is None]
-        values = [self.values(trial.evaluation.scores) for trial in distinct]
-        return [distinct[index] for group in self.groups(values) for index in group][:count]
+        valued = (
+            (values, trial)
+            for trial in trials
+            if trial.duplicate_of is None and (values := self.values(trial.evaluation.scores)) is not None
+        )
+        if self.method is None:  # of a million trials, few need to be kept
+            return [trial for _, trial in heapq.nlargest(count, valued, key=lambda pair: pair[0][0] or 0.0)]
+        distinct = list(valued)
+        groups = self.groups([values for values, _ in distinct])
+        return [distinct[index][1] for group in groups for index in group][:count]
 
-    def heights(self, trials: Sequence[Trial]) -> list[float | None]:
+    def heights(self, trials: Iterable[Trial]) -> list[float | None]:
         """For charts, one number per trial, higher is better; None without a score.
 
         That of a proxy is its score, turned round where lower is better. That of a vote, which has no number of its
@@ -113,17 +121,22 @@ class Objective:
             trials: all of a run, or its first ones.
         """
         if self.method is None:
-            values = [self.values(trial.evaluation.scores) for trial in trials]
-            return [None if one is None else one[0] for one in values]
-        distinct = [trial for trial in trials if trial.duplicate_of is None]
-        groups = self.groups([self.values(trial.evaluation.scores) for trial in distinct])
+            valued = (self.values(trial.evaluation.scores) for trial in trials)
+            return [None if values is None else values[0] for values in valued]
+        sources, distinct, given = [], [], []
+        for trial in trials:
+            sources.append(trial.trial if trial.duplicate_of is None else trial.duplicate_of)
+            if trial.duplicate_of is None:
+                distinct.append(trial.trial)
+                given.append(self.values(trial.evaluation.scores))
+        groups = self.groups(given)
         lower = sum(map(len, groups))
         others = max(1, lower - 1)
         heights: dict[int, float] = {}
         for group in groups:
             lower -= len(group)
-            heights.update((distinct[index].trial, lower / others) for index in group)
-        return [heights.get(trial.trial if trial.duplicate_of is None else trial.duplicate_of) for trial in trials]
+            heights.update((distinct[index], lower / others) for index in group)
+        return [heights.get(source) for source in sources]
 
     @property
     def height_name(self) -> str:

@@ -40,7 +40,7 @@ class Run:
 
     def leaders(self, count: int) -> list[Leader]:
         """The best candidates, best first; once the run has ended, those come first that refining ordered."""
-        found = [leader(trial) for trial in self.config.objective.leaders(list(self.journal.trials()), count)]
+        found = [leader(trial) for trial in self.config.objective.leaders(self.journal.trials(), count)]
         refined = [] if self.state == "running" else self._refined()
         numbers = {one.trial.trial for one in refined}
         return [*refined, *(one for one in found if one.trial.trial not in numbers)][:count]

@@ -14,7 +14,6 @@ from wrcor_ext.search.config import SearchConfig, to_yaml
 from wrcor_ext.search.files import FolderLock, storage_errors, write_atomically
 from wrcor_ext.search.journal import Journal, read_record
 from wrcor_ext.search.refine import LEADERS, Leader, leader
-from wrcor_ext.search.trial import Trial
 
 JOURNAL = "trials.sqlite"
 DERIVED = ("config.yaml", "trials.parquet", "best.json", "report.html")
@@ -112,10 +111,7 @@ class Study:
 
     def leaders(self) -> list[Leader]:
         """The best candidates by what the journal holds, best first."""
-        return self._leaders(list(self.journal.trials()))
-
-    def _leaders(self, trials: Sequence[Trial]) -> list[Leader]:
-        return [leader(trial) for trial in self.objective.leaders(trials, LEADERS)]
+        return [leader(trial) for trial in self.objective.leaders(self.journal.trials(), LEADERS)]
 
     def export(self, leaders: Sequence[Leader] | None = None) -> list[Path]:
         """Writes the derived files from the journal, each at once, and returns their paths.
@@ -126,12 +122,12 @@ class Study:
         Raises:
             WrcorError: if the disk refuses; files that were there are untouched or complete.
         """
-        trials = list(self.journal.trials())
-        leaders = self._leaders(trials) if leaders is None else leaders
+        leaders = self.leaders() if leaders is None else leaders
+        record, best = self.journal.record(), [one.trial for one in leaders]
         contents = {
-            "trials.parquet": exports.parquet(trials, self.config.members),
+            "trials.parquet": exports.parquet(self.journal.trials(), self.config.members),
             "best.json": exports.best_json(leaders) if leaders else None,
-            "report.html": exports.report(self.config, self.journal.record(), trials, [one.trial for one in leaders]),
+            "report.html": exports.report(self.config, record, self.journal.trials, best),
         }
         written = [self.folder / "config.yaml", self.folder / JOURNAL]
         for name, content in contents.items():

@@ -9,7 +9,7 @@ from wrcor_ext.results import Status
 from wrcor_ext.spaces import Cost
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Evaluation:
     """What an evaluator finds out about one architecture.
 
@@ -26,7 +26,7 @@ class Evaluation:
     reason: str | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Trial:
     """An evaluation in its place in the search.
 

@@ -22,7 +22,7 @@ COUNTINGS: tuple[Counting, ...] = ("exact", "published")
 MAX_TRIES = 10_000
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)  # slots: a run may have a million of them
 class Cost:
     """What one forward pass of one image takes.
 
