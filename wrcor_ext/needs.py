@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Literal
 
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.utils.parametrize import is_parametrized
 
 from wrcor_ext.errors import InputError, NotApplicableError
 from wrcor_ext.recorder import Rule
@@ -206,3 +207,21 @@ def logits_of(output: Any) -> Tensor:
 def weight_layers(model: nn.Module) -> list[WeightLayer]:
     """The convolutions and linear layers, in order of `modules()`: what pruning scores sum over."""
     return [m for m in model.modules() if isinstance(m, WeightLayer)]
+
+
+def weights_of(model: nn.Module) -> list[Tensor]:
+    """The weights of `weight_layers`: what their next forward works with.
+
+    Inside `torch.nn.utils.parametrize.cached()`, or a parametrized weight is another one at every look.
+
+    Raises:
+        NotApplicableError: if a hook makes a weight anew in each forward, so that there is none to take hold of.
+    """
+    layers = weight_layers(model)
+    for layer in layers:
+        if "weight" not in layer._parameters and not is_parametrized(layer, "weight"):
+            raise NotApplicableError(
+                f"a hook makes the weight of a {type(layer).__name__} anew in each forward, as pruning and "
+                "torch.nn.utils.weight_norm do"
+            )
+    return [layer.weight for layer in layers]

@@ -13,9 +13,10 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.graph import save_on_cpu
 from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.utils import parametrize
 
 from wrcor_ext.errors import InputError, NotApplicableError, OutOfMemoryError, WrcorError, in_words
-from wrcor_ext.needs import Loss, Need, OwnPasses, ResponseSum, Seen, Skipped, Subject, logits_of, weight_layers
+from wrcor_ext.needs import Loss, Need, OwnPasses, ResponseSum, Seen, Skipped, Subject, logits_of, weights_of
 from wrcor_ext.plan import Plan
 from wrcor_ext.preserve import preserved, seeded
 from wrcor_ext.recorder import Recorder, Rule
@@ -134,7 +135,8 @@ def _shared(model: nn.Module, images: Tensor, labels: Tensor | None, request: Re
                 subject = _subject(model, images, labels, request)
                 if way.channels_last:
                     subject = replace(subject, images=subject.images.contiguous(memory_format=torch.channels_last))
-                return _shared_pass(subject, request, way)
+                with parametrize.cached():  # as `weights_of` asks for
+                    return _shared_pass(subject, request, way)
         except (RuntimeError, MemoryError, OverwrittenError) as error:
             way = _other_way(way, error, request)
             if way is None:
@@ -234,9 +236,10 @@ def _shared_pass(subject: Subject, request: Request, way: _Way) -> Measured:
     first_levels = {need: first if need.level_weighted else 0 for need in plan.responses}
     sums = ResponseSums(first_levels, images.shape[0], images.device, grouped=way.grouped) if plan.responses else None
     unanswered: dict[Need, Skipped] = {}
-    weights = [layer.weight for layer in weight_layers(model)] if plan.weight_gradients else []
-    for weight in weights:
-        weight.requires_grad_(True)
+    weights: Sequence[Tensor] = ()
+    if plan.weight_gradients:
+        with suppress(NotApplicableError):  # which is then the answer of those who asked for them
+            weights = [weight.requires_grad_(True) for weight in weights_of(model)]
     image_gradients = plan.image_gradients and images.is_floating_point()
     if image_gradients:
         images.requires_grad_(True)

@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from helpers.small_net import Net, batch
 from torch import Tensor, nn
+from torch.nn.utils import parametrize, prune
 
 import wrcor_ext
 from wrcor_ext import proxies
@@ -262,3 +263,28 @@ def test_grasp_goes_through_hard_sigmoids_and_attention() -> None:
     model, (images, labels) = Attending().double(), batch()
     found = wrcor_ext.score(model, images, labels, proxies=["grasp"])["grasp"]
     assert found.value == pytest.approx(naive_grasp(model, images.double(), labels), rel=1e-5)
+
+
+OF_WEIGHTS = ["plain", "grad_norm", "snip", "fisher", "grasp", "synflow", "synflow_bn", "zico", "zen"]
+
+
+def test_a_parametrized_weight_is_the_weight_that_the_network_works_with(net: Net) -> None:
+    images, labels = batch()
+    parametrized = copy.deepcopy(net)
+    parametrize.register_parametrization(parametrized.stem, "weight", nn.Tanh())
+    plain = copy.deepcopy(net)
+    with torch.no_grad():
+        plain.stem.weight.tanh_()
+    found, truth = (wrcor_ext.score(model, images, labels, proxies=OF_WEIGHTS) for model in (parametrized, plain))
+    for name in OF_WEIGHTS:
+        assert found[name].value == pytest.approx(truth[name].value, rel=1e-6), name
+    assert found["plain"].value != pytest.approx(wrcor_ext.score(net, images, labels, proxies=["plain"])["plain"].value)
+
+
+def test_a_weight_that_a_hook_makes_anew_is_refused(net: Net) -> None:
+    prune.l1_unstructured(net.stem, "weight", 0.5)
+    scores = wrcor_ext.score(net, *batch(), proxies=[*OF_WEIGHTS, "wrcor", "ntk_condition"])
+    for name in OF_WEIGHTS:
+        assert scores[name].status == "failed", name
+        assert str(scores[name].detail["reason"]).startswith("a hook makes the weight of a Conv2d anew")
+    assert scores["wrcor"].status == scores["ntk_condition"].status == "ok"

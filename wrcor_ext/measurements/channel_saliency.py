@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from wrcor_ext.measurements.weight_gradients import NO_WEIGHTS
-from wrcor_ext.needs import Probe, Seen, Skipped, Subject, Watch, WeightLayer, weight_layers
+from wrcor_ext.needs import Probe, Seen, Skipped, Subject, Watch, WeightLayer, weight_layers, weights_of
 
 
 @dataclass(frozen=True)
@@ -76,6 +76,7 @@ class _Watch(Watch):
     def finish(self, subject: Subject, seen: Seen) -> Tensor | Skipped:
         if not self._layers:
             return Skipped(NO_WEIGHTS)
+        weights_of(subject.model)  # or it says why there are no gradients
         device = self._layers[0].weight.device
         total = torch.zeros((), dtype=torch.float32 if subject.rule == "reference" else torch.float64, device=device)
         for layer in self._layers:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn.utils import parametrize
 
 from wrcor_ext.measurements.feature_map import feature_map
 from wrcor_ext.measurements.frozen_norms import FrozenNorms
@@ -35,6 +36,7 @@ class GaussianSensitivity(OwnPasses):
     forwards = 2
     on = "noise and of perturbed noise with random weights"
 
+    @parametrize.cached()
     def measure(self, subject: Subject) -> Sensitivity:
         """Draws the weights, x and e, in this order; as many x as there are images, of their size.
 

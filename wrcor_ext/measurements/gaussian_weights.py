@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from wrcor_ext.needs import weight_layers
+from wrcor_ext.needs import weight_layers, weights_of
 
 
 @contextmanager
@@ -21,8 +21,8 @@ def gaussian_weights(model: nn.Module) -> Iterator[None]:
     """
     own = [(parameter, parameter.data) for parameter in model.parameters()]
     try:
-        for layer in weight_layers(model):
-            layer.weight.data = torch.randn_like(layer.weight)
+        for layer, weight in zip(weight_layers(model), weights_of(model), strict=True):
+            weight.data = torch.randn_like(weight)
             _fill(layer.bias, 0.0)
         for norm in model.modules():
             if isinstance(norm, _BatchNorm):

@@ -6,10 +6,11 @@ from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
+from torch.nn.utils import parametrize
 
 from wrcor_ext.errors import NotApplicableError
 from wrcor_ext.measurements.weight_gradients import NO_WEIGHTS
-from wrcor_ext.needs import OwnPasses, Subject, weight_layers
+from wrcor_ext.needs import OwnPasses, Subject, weights_of
 
 
 @dataclass(frozen=True)
@@ -27,13 +28,12 @@ class GradientSteadiness(OwnPasses):
     on = "the images, in two halves"
     needs_labels = True
 
+    @parametrize.cached()
     def measure(self, subject: Subject) -> Tensor:
         """One forward and one backward per half; the gradient is zero where the loss does not depend on a weight."""
-        weights = [layer.weight for layer in weight_layers(subject.model)]
+        weights = [weight.requires_grad_(True) for weight in weights_of(subject.model)]
         if not weights:
             raise NotApplicableError(NO_WEIGHTS)
-        for weight in weights:
-            weight.requires_grad_(True)
         assert subject.labels is not None
         middle = len(subject.images) // 2
         halves = []

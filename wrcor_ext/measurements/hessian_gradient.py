@@ -10,11 +10,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.nn.utils import parametrize
 from torch.overrides import TorchFunctionMode
 
 from wrcor_ext.errors import NotApplicableError
 from wrcor_ext.measurements.weight_gradients import NO_WEIGHTS
-from wrcor_ext.needs import OwnPasses, Subject, weight_layers
+from wrcor_ext.needs import OwnPasses, Subject, weights_of
 
 
 @dataclass(frozen=True)
@@ -27,9 +28,10 @@ class HessianGradient(OwnPasses):
     needs_labels = True
     backwards = 2
 
+    @parametrize.cached()
     def measure(self, subject: Subject) -> Tensor:
         """One forward, one backward with a graph, one through it."""
-        weights = [layer.weight.requires_grad_(True) for layer in weight_layers(subject.model)]
+        weights = [weight.requires_grad_(True) for weight in weights_of(subject.model)]
         if not weights:
             raise NotApplicableError(NO_WEIGHTS)
         # Of the ways to compute attention, the plain one alone can be differentiated twice.

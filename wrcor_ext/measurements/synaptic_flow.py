@@ -9,11 +9,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.utils import parametrize
 
 from wrcor_ext.errors import NotApplicableError
 from wrcor_ext.measurements.norms import NormsAsIdentity
 from wrcor_ext.measurements.weight_gradients import NO_WEIGHTS
-from wrcor_ext.needs import OwnPasses, Subject, logits_of, weight_layers
+from wrcor_ext.needs import OwnPasses, Subject, logits_of, weight_layers, weights_of
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,7 @@ class SynapticFlow(OwnPasses):
     backwards = 1
     on = "one image of ones"
 
+    @parametrize.cached()
     def measure(self, subject: Subject) -> Tensor:
         """One forward, one backward.
 
@@ -39,15 +41,14 @@ class SynapticFlow(OwnPasses):
         """
         if not subject.images.is_floating_point():
             raise NotApplicableError(f"images are {subject.images.dtype}: an image of ones means nothing there")
-        layers = weight_layers(subject.model)
-        if not layers:
+        if not weight_layers(subject.model):
             raise NotApplicableError(NO_WEIGHTS)
         # A batch-norm behind a global pooling wants two values. Two equal images have the statistics of one, and each
         # the gradients that it would have alone.
         copies = 2 if self.batch_norms and any(isinstance(m, _BatchNorm) for m in subject.model.modules()) else 1
         ones = subject.images.new_ones((copies, *subject.images.shape[1:]), dtype=torch.float64)
         with _positive(subject.model), nullcontext() if self.batch_norms else NormsAsIdentity():
-            weights = [layer.weight.requires_grad_(True) for layer in layers]
+            weights = [weight.requires_grad_(True) for weight in weights_of(subject.model)]
             total = logits_of(subject.model(ones)).sum()
             zero = torch.zeros((), dtype=torch.float64, device=total.device)
             if not total.requires_grad:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from wrcor_ext.needs import Probe, Seen, Skipped, Subject, Watch, weight_layers
+from wrcor_ext.needs import Probe, Seen, Skipped, Subject, Watch, weights_of
 
 NO_WEIGHTS = "the model has no convolution and no linear layer"
 
@@ -41,10 +41,11 @@ class WeightGradients(Probe):
 
 class _Watch(Watch):
     def finish(self, subject: Subject, seen: Seen) -> WeightGradientSums | Skipped:
-        if not seen.weight_gradients:
+        weights = weights_of(subject.model)
+        if not weights:
             return Skipped(NO_WEIGHTS)
-        layers = zip(weight_layers(subject.model), seen.weight_gradients, strict=True)
-        sums = [_sums_of(layer.weight.detach(), gradient) for layer, gradient in layers]
+        assert seen.weight_gradients is not None
+        sums = [_sums_of(weight.detach(), g) for weight, g in zip(weights, seen.weight_gradients, strict=True)]
         return WeightGradientSums(*(torch.stack(column) for column in zip(*sums, strict=True)))
 
 
