@@ -35,6 +35,11 @@ def test_trials_come_back_exactly(journal):
     assert journal.count() == 5
     assert journal.told() == (5, {"n": 4, "big": 2**100})
     assert journal.since(3) == {3: trials[3], 4: trials[4]}
+    assert journal.trial(2) == trials[2]
+    assert list(journal.own_scores()) == [(n, trials[n].evaluation.scores) for n in (0, 1, 2, 4)]
+    assert (journal.duplicates(), journal.seconds(), journal.reasons()) == (1, 4 * 0.25, {"RuntimeError: no": 1})
+    with pytest.raises(KeyError):
+        journal.trial(5)
     assert journal.record() == RECORD
     assert journal.status_counts() == {"failed": 1, "ok": 4}
     assert journal.commonest_reason() == "RuntimeError: no"

@@ -115,9 +115,11 @@ def _of_rank(run: Run, rank: int) -> Leader:
 
 
 def _of_trial(run: Run, wanted: int) -> Leader:
-    trial = run.journal.since(wanted).get(wanted)
-    if trial is None:
-        raise InputError(f"--trial {wanted}: the run in {run.folder} has {run.journal.count()} trials, the first is 0")
+    try:
+        trial = run.journal.trial(wanted)
+    except KeyError:
+        have = run.journal.count()
+        raise InputError(f"--trial {wanted}: the run in {run.folder} has {have} trials, the first is 0") from None
     if run.config.objective.values(trial.evaluation.scores) is None:
         raise InputError(f"--trial {wanted} has no score: {trial.evaluation.reason or trial.evaluation.status}")
     return leader(trial)

@@ -139,6 +139,25 @@ class Journal:
         """The finished trials from `number` on, by number."""
         return {trial.trial: trial for trial in self._select("WHERE trial >= ?", (number,))}
 
+    def own_scores(self) -> Iterator[tuple[int, dict[str, float | None]]]:
+        """Number and scores of the trials that were scored themselves, in order: much faster than `trials`."""
+        with storage_errors(self.path):
+            for number, scores in self._db.execute(
+                "SELECT trial, scores FROM trials WHERE duplicate_of IS NULL ORDER BY trial"
+            ):
+                yield number, json.loads(scores)
+
+    def trial(self, number: int) -> Trial:
+        """The trial of this number.
+
+        Raises:
+            KeyError: if there is none.
+        """
+        found = next(self._select("WHERE trial = ?", (number,)), None)
+        if found is None:
+            raise KeyError(number)
+        return found
+
     def trials(self) -> Iterator[Trial]:
         """All trials in order."""
         return self._select("ORDER BY trial")

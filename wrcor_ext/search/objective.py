@@ -98,15 +98,16 @@ class Objective:
         others = [[place for place in group if place not in taken] for group in by_rank]
         return [*leading, *(group for group in others if group)]
 
-    def leaders(self, trials: Iterable[Trial], count: int) -> list[Trial]:
-        """The best trials that have a score, best first, each architecture once; of equals, the earlier ones."""
-        valued = (
-            (values, trial)
-            for trial in trials
-            if trial.duplicate_of is None and (values := self.values(trial.evaluation.scores)) is not None
-        )
+    def leaders(self, scores: Iterable[tuple[int, Mapping[str, float | None]]], count: int) -> list[int]:
+        """The numbers of the best trials that have a score, best first; of equals, the earlier ones.
+
+        Args:
+            scores: number and scores by proxy name of each trial, one for each architecture.
+            count: at most so many.
+        """
+        valued = ((values, number) for number, found in scores if (values := self.values(found)) is not None)
         if self.method is None:  # of a million trials, few need to be kept
-            return [trial for _, trial in heapq.nlargest(count, valued, key=lambda pair: pair[0][0] or 0.0)]
+            return [number for _, number in heapq.nlargest(count, valued, key=lambda pair: pair[0][0] or 0.0)]
         distinct = list(valued)
         groups = self.groups([values for values, _ in distinct])
         return [distinct[index][1] for group in groups for index in group][:count]

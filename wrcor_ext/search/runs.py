@@ -40,10 +40,10 @@ class Run:
 
     def leaders(self, count: int) -> list[Leader]:
         """The best candidates, best first; once the run has ended, those come first that refining ordered."""
-        found = [leader(trial) for trial in self.config.objective.leaders(self.journal.trials(), count)]
+        found = self.config.objective.leaders(self.journal.own_scores(), count)
         refined = [] if self.state == "running" else self._refined()
         numbers = {one.trial.trial for one in refined}
-        return [*refined, *(one for one in found if one.trial.trial not in numbers)][:count]
+        return [*refined, *(leader(self.journal.trial(number)) for number in found if number not in numbers)][:count]
 
     def _refined(self) -> list[Leader]:
         try:
@@ -53,7 +53,7 @@ class Run:
             return []
 
     def _leader(self, facts: dict[str, Any]) -> Leader:
-        trial = self.journal.since(facts["trial"])[facts["trial"]]
+        trial = self.journal.trial(facts["trial"])
         if "refined" not in facts:
             return leader(trial)
         refined = facts["refined"]

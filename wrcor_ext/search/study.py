@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -111,7 +111,8 @@ class Study:
 
     def leaders(self) -> list[Leader]:
         """The best candidates by what the journal holds, best first."""
-        return [leader(trial) for trial in self.objective.leaders(self.journal.trials(), LEADERS)]
+        numbers = self.objective.leaders(self.journal.own_scores(), LEADERS)
+        return [leader(self.journal.trial(number)) for number in numbers]
 
     def export(self, leaders: Sequence[Leader] | None = None) -> list[Path]:
         """Writes the derived files from the journal, each at once, and returns their paths.
@@ -124,13 +125,15 @@ class Study:
         """
         leaders = self.leaders() if leaders is None else leaders
         record, best = self.journal.record(), [one.trial for one in leaders]
-        contents = {
-            "trials.parquet": exports.parquet(self.journal.trials(), self.config.members),
-            "best.json": exports.best_json(leaders) if leaders else None,
-            "report.html": exports.report(self.config, record, self.journal.trials, best),
+        # One after the other: of a long run, each takes much memory while it is made.
+        contents: dict[str, Callable[[], bytes | None]] = {
+            "trials.parquet": lambda: exports.parquet(self.journal.trials(), self.config.members),
+            "best.json": lambda: exports.best_json(leaders) if leaders else None,
+            "report.html": lambda: exports.report(self.config, record, self.journal.trials, best),
         }
         written = [self.folder / "config.yaml", self.folder / JOURNAL]
-        for name, content in contents.items():
+        for name, make in contents.items():
+            content = make()
             if content is not None:
                 write_atomically(self.folder / name, content)
                 written.append(self.folder / name)
