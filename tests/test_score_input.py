@@ -101,3 +101,19 @@ def test_a_proxy_that_cannot_apply_leaves_the_others_alone() -> None:
             assert reason in str(scores[name].detail["reason"])
             assert "traceback" not in scores[name].detail
     assert {scores[name].status for name in ("snip", "l2_norm", "grasp")} == {"ok"}
+
+
+def test_the_callers_loss_takes_what_labels_it_likes() -> None:
+    images, _ = batch()
+    scores = wrcor_ext.score(
+        Net(classes=1), images, torch.randn(8), proxies=["wrcor", "zico"], loss=lambda out, y: F.mse_loss(out[:, 0], y)
+    )
+    assert {result.status for result in scores.values()} == {"ok"}
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit.script:FutureWarning")
+@pytest.mark.filterwarnings("ignore:.*torch.jit.script:DeprecationWarning")
+@pytest.mark.parametrize("closed", [torch.jit.script, torch.compile])
+def test_a_module_that_cannot_be_looked_into_is_refused(closed: Any) -> None:
+    with pytest.raises(InputError, match="give the module that was scripted or compiled"):
+        wrcor_ext.score(closed(nn.ReLU()), *batch())

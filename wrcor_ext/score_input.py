@@ -54,9 +54,11 @@ def check_options(rule: str, tail: Tail, seed: int, amp: Amp) -> None:
 
 
 def check_model(model: nn.Module) -> None:
-    """Refuses what has no parameters to work with yet, or none that autograd may look at."""
+    """Refuses what cannot be looked into, has no parameters to work with yet, or none that autograd may look at."""
     if not isinstance(model, nn.Module):
         raise InputError(f"model is {type(model).__name__}, not a torch.nn.Module")
+    if isinstance(model, torch.jit.ScriptModule) or hasattr(model, "_orig_mod"):  # of torch.compile
+        raise InputError(f"model is a {type(model).__name__}: give the module that was scripted or compiled")
     for name, parameter in model.named_parameters():
         if isinstance(parameter, UninitializedParameter):
             raise InputError(f"parameter {name} has no size yet: call the model once before it is scored")
@@ -64,13 +66,14 @@ def check_model(model: nn.Module) -> None:
             raise InputError(f"parameter {name} was made under torch.inference_mode: make the model outside of it")
 
 
-def check_batch(images: Tensor, labels: Tensor | None, labelled: Sequence[str]) -> None:
+def check_batch(images: Tensor, labels: Tensor | None, labelled: Sequence[str], *, classes: bool = True) -> None:
     """Refuses a batch that cannot be correlated, or labels that do not belong to it.
 
     Args:
         images: of the batch.
         labels: likewise.
         labelled: names of the proxies asked for that need labels.
+        classes: whether labels [N] have to be class indices; the caller's own loss may take other numbers.
     """
     if not isinstance(images, Tensor):
         raise InputError(f"images are {type(images).__name__}, not a tensor [N, ...]")
@@ -92,7 +95,7 @@ def check_batch(images: Tensor, labels: Tensor | None, labelled: Sequence[str]) 
         raise InputError(f"labels are {type(labels).__name__}, not a tensor [N]")
     if labels.shape[:1] != images.shape[:1]:
         raise InputError(f"{images.shape[0]} images but labels of shape {tuple(labels.shape)}: one label per image")
-    if labels.dim() == 1 and (labels.is_floating_point() or labels.dtype == torch.bool):
+    if classes and labels.dim() == 1 and (labels.is_floating_point() or labels.dtype == torch.bool):
         raise InputError(f"labels are {labels.dtype}: class indices are whole numbers")
 
 

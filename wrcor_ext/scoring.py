@@ -183,7 +183,8 @@ class _Order:
         check_options(rule, tail, seed, amp)
         self._levels = levels
         self._plan = plan(self._wanted)
-        check_batch(images, labels, [proxy.name for proxy in self._wanted if proxy.needs_labels])
+        labelled = [proxy.name for proxy in self._wanted if proxy.needs_labels]
+        check_batch(images, labels, labelled, classes=loss is F.cross_entropy)
         self._request = Request(self._plan, rule, (), tail, loss, seed, amp, class_range(labels))
         self._batch = images, labels
         self._batches: dict[torch.device, tuple[Tensor, Tensor | None]] = {}

@@ -96,6 +96,16 @@ def test_single_images_give_what_they_give_in_their_batch() -> None:
             torch.testing.assert_close(model(image[None])[0], expected)
 
 
+def test_outputs_that_depend_on_no_parameter_have_the_gradient_zero() -> None:
+    class Detached(Net):
+        def forward(self, x: Tensor) -> Tensor:
+            return super().forward(x).detach()
+
+    scores = wrcor_ext.score(Detached(), *batch(), proxies=["gradsign", "ntk_condition", "zico"])
+    assert scores["gradsign"].value == 0
+    assert scores["ntk_condition"].status == scores["zico"].status == "degenerate"
+
+
 def test_what_is_refused() -> None:
     images, labels = batch()
     model = nn.Sequential(nn.ReLU(), nn.Flatten())

@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn.utils import parametrize
 
 from wrcor_ext.errors import NotApplicableError
+from wrcor_ext.measurements.gradients import gradients
 from wrcor_ext.measurements.weight_gradients import NO_WEIGHTS
 from wrcor_ext.needs import OwnPasses, Subject, weights_of
 
@@ -39,8 +40,7 @@ class GradientSteadiness(OwnPasses):
         halves = []
         for part in (slice(middle), slice(middle, None)):
             half = replace(subject, images=subject.images[part], labels=subject.labels[part])
-            loss = half.loss_of(half.model(half.images))
-            halves.append(torch.autograd.grad(loss, weights, allow_unused=True, materialize_grads=True))
+            halves.append(gradients(half.loss_of(half.model(half.images)), weights))
         return torch.stack([_ratios(one, other).sum() for one, other in zip(*halves, strict=True)])
 
 

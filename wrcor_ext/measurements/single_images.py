@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from wrcor_ext.errors import NotApplicableError
 from wrcor_ext.measurements.frozen_norms import FrozenNorms
+from wrcor_ext.measurements.gradients import gradients
 from wrcor_ext.needs import OwnPasses, Subject, logits_of
 
 # Values of the images' gradients that are held at once: 512 MiB in float32.
@@ -122,5 +123,4 @@ def _gradients(
         norms.restart()
         with norms:
             value = scalar(one, one.model(one.images))
-        gradients = torch.autograd.grad(value, parameters, allow_unused=True, materialize_grads=True)
-        yield torch.cat([gradient.flatten() for gradient in gradients])
+        yield torch.cat([gradient.flatten() for gradient in gradients(value, parameters)])
