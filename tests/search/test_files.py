@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import time
 
 import pytest
 
 from wrcor_ext.errors import InputError, WrcorError
-from wrcor_ext.search.files import FolderLock, write_atomically
+from wrcor_ext.search.files import FolderLock, is_locked, write_atomically
 
 
 def test_a_file_is_replaced_and_nothing_else_stays(tmp_path):
@@ -39,3 +41,16 @@ def test_a_folder_is_locked_until_it_is_closed(tmp_path):
         FolderLock(tmp_path)
     lock.close()
     FolderLock(tmp_path).close()
+
+
+def test_whoever_just_looks_at_a_lock_is_not_in_the_way(tmp_path, monkeypatch):
+    (tmp_path / ".lock").touch()
+    with open(tmp_path / ".lock") as file:
+        fcntl.flock(file, fcntl.LOCK_SH)
+        with pytest.raises(InputError, match="in use by another process"):
+            FolderLock(tmp_path)  # for ever is too long
+        monkeypatch.setattr(time, "sleep", lambda seconds: fcntl.flock(file, fcntl.LOCK_UN))
+        lock = FolderLock(tmp_path)
+        assert is_locked(tmp_path)
+        lock.close()
+    assert not is_locked(tmp_path)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +13,10 @@ from pathlib import Path
 from wrcor_ext.errors import InputError, WrcorError
 
 _LOCK = ".lock"
+
+# `is_locked` holds the lock for some microseconds: a search that begins just then tries again.
+_LOOKS = 3
+_LOOK_SECONDS = 0.02
 
 
 @contextmanager
@@ -71,7 +76,7 @@ class FolderLock:
         with storage_errors(path):
             self._file = open(path, "a+", encoding="utf-8")  # noqa: SIM115 (held until close)
         try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._lock()
         except OSError as error:
             self._file.seek(0)
             holder = self._file.read().strip() or "unknown"
@@ -82,6 +87,14 @@ class FolderLock:
             self._file.truncate(0)
             self._file.write(str(os.getpid()))
             self._file.flush()
+
+    def _lock(self) -> None:
+        for _ in range(_LOOKS):
+            try:
+                return fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                time.sleep(_LOOK_SECONDS)
+        return fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
     def close(self) -> None:
         """Lets others in."""

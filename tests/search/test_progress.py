@@ -1,0 +1,50 @@
+"""The live display: what it says on a terminal, and that it says nothing anywhere else."""
+
+from __future__ import annotations
+
+import io
+import re
+
+import pytest
+from helpers.trials import trial
+from rich.console import Console
+
+from wrcor_ext.search.objective import Objective
+from wrcor_ext.search.progress import WIDE, Progress
+
+TRIALS = [trial(3, 1.25), trial(4, None), trial(5, 2.5), trial(6, 2.0), trial(7, 1.25, duplicate_of=3)]
+
+
+def displayed(*, width=WIDE, terminal=True, objective="wrcor", best=None):
+    console = Console(file=io.StringIO(), force_terminal=terminal, width=width, color_system=None)
+    progress = Progress(console, budget=20, done=3, best=best, objective=Objective.named(objective))
+    with progress:
+        for one in TRIALS:
+            progress.show(one)
+    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", console.file.getvalue()).replace("\r", "\n")
+
+
+def test_it_shows_how_far_how_good_and_what_was_special():
+    text = displayed()
+    assert "8/20" in text
+    assert "best wrcor 2.50" in text
+    assert "(1 seen before, 1 without score)" in text
+    assert re.search(r"(/s|s each)", text)
+    assert "left" in text
+
+
+def test_a_resumed_run_shows_its_own_best():
+    assert "best wrcor 9.00" in displayed(best=trial(0, 9.0))
+
+
+def test_a_vote_has_a_best_but_no_number():
+    assert "best by vote:rank(wrcor,naswot): trial 5" in displayed(objective="vote:rank(wrcor,naswot)")
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, WIDE])
+def test_it_never_wraps(width):
+    assert max(map(len, displayed(width=width).splitlines())) <= width
+
+
+def test_nothing_is_shown_where_there_is_no_terminal():
+    assert displayed(terminal=False).strip() == ""
