@@ -7,7 +7,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from wrcor_ext.errors import InputError, WrcorError
@@ -90,10 +90,9 @@ class FolderLock:
 
     def _lock(self) -> None:
         for _ in range(_LOOKS):
-            try:
+            with suppress(BlockingIOError):
                 return fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                time.sleep(_LOOK_SECONDS)
+            time.sleep(_LOOK_SECONDS)
         return fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
     def close(self) -> None:
