@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from wrcor_ext import latency, spaces
+from wrcor_ext import devices, spaces
 from wrcor_ext.errors import InputError, WrcorError
 from wrcor_ext.latency import LatencyTable, MeasuredLatency, measure
 
@@ -148,7 +148,7 @@ def test_the_cache_answers_the_next_time_and_only_for_the_same_circumstances(spa
     assert asked_again() == 0
     monkeypatch.setattr(torch, "__version__", "9.9")
     assert asked_again() == 1
-    monkeypatch.setattr(latency, "cpu_model", lambda: "another processor")
+    monkeypatch.setattr(devices, "cpu_model", lambda: "another processor")
     assert asked_again() == 1
     assert len(json.loads(cache.read_text())) == 7
     assert [path.name for path in cache.parent.iterdir()] == ["latency.json"]

@@ -9,6 +9,7 @@ from torch import nn
 
 from wrcor_ext.cost import count
 from wrcor_ext.data import Batch
+from wrcor_ext.devices import checked_device
 from wrcor_ext.errors import BackendError, InputError, WrcorError, in_words
 from wrcor_ext.models import NamedModel
 from wrcor_ext.ranking import Scored
@@ -61,6 +62,7 @@ class _Measured:
 
 
 def _measure_one(named: NamedModel, batches: Sequence[Batch], config: ScoreConfig) -> _Measured:
+    device = checked_device(config.device)
     cost: Cost | None = None
     measurements: list[Measurement] = []
     try:
@@ -72,7 +74,7 @@ def _measure_one(named: NamedModel, batches: Sequence[Batch], config: ScoreConfi
                 cost = _cost(model, batch)
             measurements.append(
                 measure(
-                    model,
+                    model.to(device),
                     batch.images,
                     batch.labels,
                     proxies=config.members,

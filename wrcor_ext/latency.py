@@ -21,15 +21,13 @@ from typing import Any, Generic, Protocol, TypeVar
 import torch
 from torch import Tensor, nn
 
+from wrcor_ext.devices import Device, checked_device, device_name
 from wrcor_ext.errors import InputError, WrcorError
-from wrcor_ext.machine import cpu_model
 from wrcor_ext.preserve import preserved
 from wrcor_ext.spaces.base import Space, require_count
 
 A = TypeVar("A", bound=Hashable)
 A_contra = TypeVar("A_contra", bound=Hashable, contravariant=True)
-
-Device = str | torch.device
 
 
 class LatencySource(Protocol[A_contra]):
@@ -77,7 +75,7 @@ def measure(
     if warmup < 0:
         raise InputError(f"warmup={warmup} is negative")
     here = _device_of(model)
-    there = here if device is None else _checked_device(device)
+    there = here if device is None else checked_device(device)
     if there != here:
         model = copy.deepcopy(model).to(there)
     like = next((p for p in model.parameters() if p.is_floating_point()), torch.empty(0))
@@ -128,7 +126,7 @@ class MeasuredLatency(Generic[A]):
         self._image_size = space.default_image_size if image_size is None else image_size
         self._num_classes = space.default_num_classes if num_classes is None else num_classes
         self._threads = torch.get_num_threads() if threads is None else threads
-        self._device = _checked_device(device)
+        self._device = checked_device(device)
         self._device_name = device_name(self._device)
         self._measure = measure
         self._cache = None if cache is None else Path(cache)
@@ -252,13 +250,6 @@ class LatencyTable(Generic[A]):
         return number
 
 
-def device_name(device: torch.device) -> str:
-    """The model name of a device: what latencies depend on, and nothing that identifies the machine."""
-    if device.type == "cuda":
-        return str(torch.cuda.get_device_name(device))
-    return cpu_model() if device.type == "cpu" else device.type
-
-
 def _timed(model: nn.Module, images: Tensor, clock: Callable[[], float]) -> float:
     _wait(images.device)
     began = clock()
@@ -277,17 +268,6 @@ def _wait(device: torch.device) -> None:
 def _device_of(model: nn.Module) -> torch.device:
     parameter: Any = next(model.parameters(), None)
     return torch.device("cpu") if parameter is None else parameter.device
-
-
-def _checked_device(device: Device) -> torch.device:
-    try:
-        found = torch.device(device)
-        torch.empty(1, device=found)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:  # torch without CUDA asserts
-        reason = str(error).partition("\n")[0]
-        raise InputError(f"device {str(device)!r} cannot be used: {reason}") from error
-    # "cuda" and "cuda:0" are the same device, but not equal.
-    return torch.empty(0, device=found).device
 
 
 @contextmanager

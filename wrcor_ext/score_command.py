@@ -14,6 +14,7 @@ import torch
 from wrcor_ext import cli, data, explaining, listing, votes
 from wrcor_ext.comparison import compare
 from wrcor_ext.data import Batch
+from wrcor_ext.devices import checked_device
 from wrcor_ext.errors import InputError, WrcorError
 from wrcor_ext.models import SYNTAX, NamedModel, resolve
 from wrcor_ext.ops.native import check_required
@@ -55,6 +56,7 @@ def _main(argv: Sequence[str]) -> int:
         if votes.is_vote(name) and len(specs) < 2:
             raise InputError(f"vote {name!r} over one model: a vote compares at least two")
     check_required()
+    checked_device(config.device)
     models = [resolve(spec) for spec in specs]
     if config.pretrained:
         for model in models:

@@ -42,6 +42,7 @@ class ScoringOptions:
         "lower precision of forward and backward (automatic mixed precision)",
         kinds.optional(kinds.choice(AMP_TYPES), "the model's own precision"),
     )
+    device: str = option("cpu", "where the networks run", kinds.text("cpu, cuda, cuda:1 or another device of torch"))
     dataset: str = option(
         "photos", "images to score on", kinds.text(", ".join(s.syntax for s in data.sources())), aliases=("data",)
     )

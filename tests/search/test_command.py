@@ -18,7 +18,7 @@ import yaml
 from pyarrow import parquet
 
 import wrcor_ext
-from wrcor_ext import data, spaces
+from wrcor_ext import data, scoring, spaces
 from wrcor_ext.errors import BackendError
 from wrcor_ext.ops import native
 from wrcor_ext.search import main
@@ -331,7 +331,7 @@ def test_a_run_that_failed_in_its_first_trial_is_begun_anew(tiny, capsys, monkey
         raise BackendError("no library")
 
     with monkeypatch.context() as patch:
-        patch.setattr("wrcor_ext.search.evaluator.score", refuse)
+        patch.setattr("wrcor_ext.search.evaluator.measure", refuse)
         assert main([*tiny, "--budget", "3", "--out", "a"]) == 2
     assert capsys.readouterr().err.endswith("error: no library\n")
     assert main([*tiny, "--budget", "3", "--seed", "2", "--out", "a"]) == 0
@@ -402,7 +402,7 @@ def test_a_run_without_any_score_says_why_and_fails(tiny, capsys, monkeypatch):
     def broken(*args, **kwargs):
         raise AssertionError("out of memory")
 
-    monkeypatch.setattr("wrcor_ext.search.evaluator.score", broken)
+    monkeypatch.setattr("wrcor_ext.search.evaluator.measure", broken)
     assert main([*tiny, "--budget", "4", "--out", "a"]) == 2
     captured = capsys.readouterr()
     assert "none of 4 candidates could be scored, most often because: AssertionError: out of memory" in captured.err
@@ -427,18 +427,18 @@ def test_all_scores_are_finite_or_missing(tiny):
 
 def test_a_second_ctrl_c_drops_the_running_trial_only(tiny, capsys, monkeypatch):
     calls = 0
-    score = wrcor_ext.score
+    measure = scoring.measure
 
     def interrupted(*args, **kwargs):
         nonlocal calls
         calls += 1
         if calls == 4:
             raise KeyboardInterrupt
-        return score(*args, **kwargs)
+        return measure(*args, **kwargs)
 
     options = [*tiny, "--strategy", "random", "--budget", "9"]
     with monkeypatch.context() as patch:
-        patch.setattr("wrcor_ext.search.evaluator.score", interrupted)
+        patch.setattr("wrcor_ext.search.evaluator.measure", interrupted)
         assert main([*options, "--out", "a"]) == 130
     assert "stopped after" in capsys.readouterr().err
     assert 3 <= len(parquet.read_table("a/trials.parquet")) < 9

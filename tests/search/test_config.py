@@ -32,6 +32,7 @@ OTHER = {
     "proxies": ["naswot", "wrcor"],
     "rule": "reference",
     "amp": "bfloat16",
+    "device": "cuda",
     "tail": 4,
     "group": 3,
     "workers": 2,

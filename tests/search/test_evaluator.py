@@ -8,10 +8,11 @@ import pytest
 import torch
 
 import wrcor_ext
-from wrcor_ext import data, spaces
+from wrcor_ext import data, ops, spaces
 from wrcor_ext.errors import BackendError, InputError
 from wrcor_ext.search import evaluator as evaluators
 from wrcor_ext.search.config import SearchConfig
+from wrcor_ext.search.driver import Together
 from wrcor_ext.search.evaluator import InProcessEvaluator
 
 CONFIG = SearchConfig(
@@ -79,7 +80,7 @@ def test_a_network_that_cannot_run_fails_alone(evaluator, monkeypatch, error, re
     def broken(*args, **kwargs):
         raise error
 
-    monkeypatch.setattr(evaluators, "score", broken)
+    monkeypatch.setattr(evaluators, "measure", broken)
     found = evaluator.evaluate(CELL)
     assert (found.status, found.reason) == ("failed", reason)
     assert found.scores == {"wrcor": None, "naswot": None}
@@ -99,7 +100,7 @@ def test_what_is_not_the_candidates_fault_is_raised(evaluator, monkeypatch, erro
     def broken(*args, **kwargs):
         raise error
 
-    monkeypatch.setattr(evaluators, "score", broken)
+    monkeypatch.setattr(evaluators, "measure", broken)
     with pytest.raises(type(error)):
         evaluator.evaluate(CELL)
 
@@ -120,3 +121,32 @@ def test_one_member_of_a_vote_with_a_value_is_enough(space, batch):
     assert (found.scores["wrcor"], found.status) == (None, "ok")
     assert found.scores["l2_norm"] > 0
     assert "wrcor degenerate" in found.reason
+
+
+def test_a_group_is_finished_by_one_log_determinant(evaluator, space, monkeypatch):
+    archs = [CELL, ("none",) * 6, ("skip_connect",) * 6, ("nor_conv_1x1",) * 6]
+    truth = [(evaluator.cost(arch), evaluator.evaluate(arch)) for arch in archs]
+    build, calls, real = space.build, [], ops.slogdet
+
+    def broken(arch, **options):
+        if arch == archs[1]:
+            raise RuntimeError("no")
+        return build(arch, **options)
+
+    monkeypatch.setattr(space, "build", broken)
+    monkeypatch.setattr(ops, "slogdet", lambda k: calls.append(k.shape) or real(k))
+    found = list(Together(evaluator).results(archs, lambda: False))
+    assert calls == [(3 * 2, 6, 6)]
+    assert [index for index, _, _ in found] == [0, 1, 2, 3]
+    for (_, cost, one), (true_cost, true) in zip(found, truth, strict=True):
+        assert cost == true_cost
+        if one.status != "failed":
+            assert (one.status, one.scores, one.reason) == (true.status, true.scores, true.reason)
+    assert [one.reason for _, _, one in found if one.status == "failed"] == ["RuntimeError: no"]
+    asked = iter([False, False, True, True])
+    assert len(list(Together(evaluator).results(archs, lambda: next(asked)))) == 2
+
+
+def test_a_device_that_is_not_there_is_refused(space, batch):
+    with pytest.raises(InputError, match="device 'cuda:99' cannot be used"):
+        InProcessEvaluator(space, batch, replace(CONFIG, device="cuda:99"))

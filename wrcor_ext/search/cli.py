@@ -15,6 +15,7 @@ from rich.console import Console
 
 from wrcor_ext import cli, explaining, strategies
 from wrcor_ext.data import Batch
+from wrcor_ext.devices import checked_device
 from wrcor_ext.errors import WrcorError
 from wrcor_ext.ops.native import check_required
 from wrcor_ext.options import add_flags, from_words
@@ -23,9 +24,9 @@ from wrcor_ext.reporting import consoles
 from wrcor_ext.search import callbacks, driver, folders, subcommands, summary
 from wrcor_ext.search import config as configs
 from wrcor_ext.search.config import OPTIONS, SearchConfig
-from wrcor_ext.search.driver import InProcess, Pool
+from wrcor_ext.search.driver import InProcess, Pool, Together
 from wrcor_ext.search.environment import environment
-from wrcor_ext.search.evaluator import Evaluator, InProcessEvaluator
+from wrcor_ext.search.evaluator import InProcessEvaluator
 from wrcor_ext.search.interruption import Interruption
 from wrcor_ext.search.limits import limited
 from wrcor_ext.search.progress import Progress
@@ -59,6 +60,7 @@ def _search(argv: Sequence[str]) -> int:
         explaining.show(config, config.members)
         return 0
     check_required()
+    checked_device(config.device)
     torch.set_num_threads(config.threads)
     batch = batch_of(config, config.image_size or space_of(config).default_image_size)
     space = limited(space_of(config, num_classes=batch.num_classes), config, image_size=batch.images.shape[-1])
@@ -153,11 +155,13 @@ def _refined(
 
 
 def _pool(
-    config: SearchConfig, space: Space[Any], batch: Batch, evaluator: Evaluator[Any]
+    config: SearchConfig, space: Space[Any], batch: Batch, evaluator: InProcessEvaluator[Any]
 ) -> AbstractContextManager[Pool[Any]]:
-    workers = worker_count(config.workers, config.threads, config.group)
+    on_cpu = checked_device(config.device).type == "cpu"
+    # One process keeps a GPU busy, unless more are asked for.
+    workers = worker_count(config.workers, config.threads, config.group if on_cpu else 1)
     if workers == 1 and config.timeout is None:
-        return nullcontext(InProcess(evaluator))
+        return nullcontext(InProcess(evaluator) if on_cpu else Together(evaluator))
     return WorkerPool(
         space,
         evaluator_maker(config, batch),

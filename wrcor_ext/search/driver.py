@@ -7,7 +7,7 @@ from typing import Generic, Protocol, TypeVar
 
 from wrcor_ext.errors import InputError
 from wrcor_ext.search.callbacks import Watcher
-from wrcor_ext.search.evaluator import Evaluator
+from wrcor_ext.search.evaluator import Evaluator, InProcessEvaluator
 from wrcor_ext.search.interruption import Interruption
 from wrcor_ext.search.journal import Journal
 from wrcor_ext.search.objective import Objective
@@ -45,6 +45,23 @@ class InProcess(Generic[A]):
             if stop():
                 return
             yield index, self._evaluator.cost(arch), self._evaluator.evaluate(arch)
+
+
+class Together(Generic[A]):
+    """Runs the passes of a whole group here, then finishes all of them: a GPU is waited for once.
+
+    Args:
+        evaluator: does the work.
+    """
+
+    def __init__(self, evaluator: InProcessEvaluator[A]) -> None:
+        self._evaluator = evaluator
+
+    def results(self, archs: Sequence[A], stop: Callable[[], bool]) -> Iterator[tuple[int, Cost | None, Evaluation]]:
+        """Index, cost and evaluation of each architecture, in order, after the last of them has been begun."""
+        begun = [self._evaluator.begun(arch) for arch in archs if not stop()]
+        for index, evaluation in enumerate(self._evaluator.finished(begun)):
+            yield index, self._evaluator.cost(archs[index]), evaluation
 
 
 def run(

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from typing import Generic, Protocol, TypeVar
 
 from wrcor_ext.data import Batch
+from wrcor_ext.devices import checked_device
 from wrcor_ext.errors import BackendError, WrcorError, in_words
-from wrcor_ext.results import STATUSES
-from wrcor_ext.scoring import score
+from wrcor_ext.results import STATUSES, Scores
+from wrcor_ext.scoring import Measurement, finish, measure
 from wrcor_ext.search.config import SearchConfig
 from wrcor_ext.search.trial import Evaluation
 from wrcor_ext.spaces import Cost, Space
 
 A = TypeVar("A", bound=Hashable)
 A_contra = TypeVar("A_contra", contravariant=True)
+
+
+# The passes of an architecture with the seconds that they took, or what went wrong with it.
+Begun = tuple[Measurement, float] | Evaluation
 
 
 class Evaluator(Protocol[A_contra]):
@@ -41,8 +46,11 @@ class InProcessEvaluator(Generic[A]):
 
     def __init__(self, space: Space[A], batch: Batch, config: SearchConfig) -> None:
         self._space = space
-        self._batch = batch
         self._config = config
+        self._device = checked_device(config.device)
+        self._batch = batch
+        # Once, not for each candidate.
+        self._images, self._labels = batch.images.to(self._device), batch.labels.to(self._device)
 
     def cost(self, arch: A) -> Cost | None:
         """FLOPs and parameters with the batch's classes and image size."""
@@ -54,14 +62,18 @@ class InProcessEvaluator(Generic[A]):
 
     def evaluate(self, arch: A) -> Evaluation:
         """Scores of one architecture."""
+        return self.finished([self.begun(arch)])[0]
+
+    def begun(self, arch: A) -> Begun:
+        """The passes of one architecture; a GPU may still be busy with them."""
         start = time.perf_counter()
         config = self._config
         try:
             model = self._space.build(arch, num_classes=self._batch.num_classes, seed=config.seed)
-            scores = score(
-                model,
-                self._batch.images,
-                self._batch.labels,
+            measurement = measure(
+                model.to(self._device),
+                self._images,
+                self._labels,
                 proxies=config.members,
                 rule=config.rule,
                 tail=config.tail,
@@ -73,6 +85,16 @@ class InProcessEvaluator(Generic[A]):
         except Exception as error:  # noqa: BLE001  a network is foreign code and may raise anything: the search goes on
             reason = str(error) if isinstance(error, WrcorError) else in_words(error)
             return Evaluation("failed", dict.fromkeys(config.members), time.perf_counter() - start, reason)
-        values = {name: scores[name].value if scores[name].status == "ok" else None for name in config.members}
-        status = min((scores[name].status for name in config.objective.proxies), key=STATUSES.index)
-        return Evaluation(status, values, time.perf_counter() - start, scores.reason)
+        return measurement, time.perf_counter() - start
+
+    def finished(self, group: Sequence[Begun]) -> list[Evaluation]:
+        """Scores of architectures whose passes have begun: all their log-determinants in one call."""
+        scored = iter(finish([one[0] for one in group if not isinstance(one, Evaluation)]))
+        return [one if isinstance(one, Evaluation) else self._evaluation(next(scored), *one) for one in group]
+
+    def _evaluation(self, scores: Scores, measurement: Measurement, seconds: float) -> Evaluation:
+        members = self._config.members
+        values = {name: scores[name].value if scores[name].status == "ok" else None for name in members}
+        status = min((scores[name].status for name in self._config.objective.proxies), key=STATUSES.index)
+        finishing = scores.seconds - measurement.seconds
+        return Evaluation(status, values, seconds + finishing, scores.reason)

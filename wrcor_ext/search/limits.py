@@ -38,7 +38,7 @@ def limited(space: Space[A], config: SearchConfig, *, image_size: int) -> Space[
         if config.latency_table is not None:
             source = LatencyTable(config.latency_table, space)
         else:
-            source = MeasuredLatency(space, image_size=image_size, threads=config.threads)
+            source = MeasuredLatency(space, image_size=image_size, threads=config.threads, device=config.device)
     within = LimitedSpace(space if source is None else TimedSpace(space, source), limits)
     # Limits that nobody meets are refused now, before a folder is made.
     within.sample(np.random.default_rng(config.seed))
