@@ -63,7 +63,7 @@ def score(
     Args:
         model: any `torch.nn.Module`, on any device; images and labels are moved to it.
         images: [N, ...] with 2 <= N <= 512, usually [N, 3, H, W] float32.
-        labels: [N] class indices of any integer type; only proxies of gradient responses need them.
+        labels: [N] class indices of any integer type, or what the caller's `loss` takes; for proxies that need them.
         proxies: names or aliases of proxies (`wrcor_ext.proxies.names()`); all share the passes.
         rule: `"activations"` takes every call of an activation function, `"reference"` what the published code takes
             (modules whose class name contains `ReLU`), to reproduce its numbers.
