@@ -116,7 +116,7 @@ class Seen:
     weight_gradients: Sequence[Tensor] | None
 
 
-class Watch:
+class Watch(ABC):
     """A probe at work: entered around the forward; hooks that it registers are its own to remove on leaving.
 
     Attributes:
@@ -131,14 +131,14 @@ class Watch:
     def __enter__(self) -> Watch:
         return self
 
-    def __exit__(
+    def __exit__(  # noqa: B027  a watch without hooks has nothing to remove
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         """Removes what `__enter__` attached."""
 
+    @abstractmethod
     def finish(self, subject: Subject, seen: Seen) -> Any:
         """The result, after the last backward: tensors may stay on the device, but should be small."""
-        raise NotImplementedError
 
 
 class Probe(Need, ABC):
