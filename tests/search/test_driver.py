@@ -13,10 +13,10 @@ from rich.console import Console
 from wrcor_ext import strategies
 from wrcor_ext.errors import InputError
 from wrcor_ext.search import driver
-from wrcor_ext.search.driver import InProcess
 from wrcor_ext.search.interruption import Interruption
 from wrcor_ext.search.journal import Journal
 from wrcor_ext.search.objective import Objective
+from wrcor_ext.search.pools import InProcess
 from wrcor_ext.search.progress import Progress
 from wrcor_ext.search.timings import Timings
 from wrcor_ext.search.trial import Evaluation, Trial

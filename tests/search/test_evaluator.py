@@ -12,8 +12,8 @@ from wrcor_ext import data, ops, spaces
 from wrcor_ext.errors import BackendError, InputError
 from wrcor_ext.search import evaluator as evaluators
 from wrcor_ext.search.config import SearchConfig
-from wrcor_ext.search.driver import Together
 from wrcor_ext.search.evaluator import InProcessEvaluator
+from wrcor_ext.search.pools import Together
 
 CONFIG = SearchConfig(
     dataset="noise",

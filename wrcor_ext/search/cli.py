@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import shlex
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext, suppress
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,21 +21,19 @@ from wrcor_ext.ops.native import check_required
 from wrcor_ext.options import add_flags, from_words
 from wrcor_ext.repeats import seed_of
 from wrcor_ext.reporting import consoles
-from wrcor_ext.search import callbacks, driver, folders, subcommands, summary
+from wrcor_ext.search import callbacks, driver, folders, pools, subcommands, summary
 from wrcor_ext.search import config as configs
 from wrcor_ext.search.config import OPTIONS, SearchConfig
-from wrcor_ext.search.driver import InProcess, Pool, Together
 from wrcor_ext.search.environment import environment
 from wrcor_ext.search.evaluator import InProcessEvaluator
 from wrcor_ext.search.interruption import Interruption
 from wrcor_ext.search.limits import limited
 from wrcor_ext.search.progress import Progress
 from wrcor_ext.search.refine import Leader, Scores, refine
-from wrcor_ext.search.setup import batch_of, evaluator_maker, space_of
+from wrcor_ext.search.setup import batch_of, space_of
 from wrcor_ext.search.study import Study, recorded_config
 from wrcor_ext.search.timings import EVALUATE, Timings
 from wrcor_ext.search.trial import Trial
-from wrcor_ext.search.workers import WorkerPool, worker_count
 from wrcor_ext.spaces import Space
 from wrcor_ext.strategies import Strategy
 
@@ -98,7 +96,7 @@ def _run(
         best = next((one.trial for one in study.leaders()), None)
         progress = Progress(messages, budget=config.budget, done=study.resumed, best=best, objective=study.objective)
         try:
-            with progress, _pool(config, space, batch, evaluator) as pool:
+            with progress, pools.chosen(config, space, batch, evaluator) as pool:
                 driver.run(
                     study.journal,
                     space,
@@ -146,30 +144,12 @@ def _refined(
         other = replace(config, seed=seed_of(repeat, config.seed))
         batch = batch_of(other, image_size)
         archs = [space.parse(trial.architecture) for trial in trials]
-        with _pool(other, space, batch, InProcessEvaluator(space, batch, other)) as pool:
+        with pools.chosen(other, space, batch, InProcessEvaluator(space, batch, other)) as pool:
             found = list(pool.results(archs, lambda: interruption.requested))
         scores = {trials[index].trial: evaluation.scores for index, _, evaluation in found}
         return scores if len(scores) == len(trials) else None
 
     return refine([one.trial for one in leaders], config.objective, rescore, config.refine)
-
-
-def _pool(
-    config: SearchConfig, space: Space[Any], batch: Batch, evaluator: InProcessEvaluator[Any]
-) -> AbstractContextManager[Pool[Any]]:
-    on_cpu = checked_device(config.device).type == "cpu"
-    # One process keeps a GPU busy, unless more are asked for.
-    workers = worker_count(config.workers, config.threads, config.group if on_cpu else 1)
-    if workers == 1 and config.timeout is None:
-        return nullcontext(InProcess(evaluator) if on_cpu else Together(evaluator))
-    return WorkerPool(
-        space,
-        evaluator_maker(config, batch),
-        workers=workers,
-        threads=config.threads,
-        timeout=config.timeout,
-        proxies=config.members,
-    )
 
 
 def configuration(argv: Sequence[str]) -> tuple[SearchConfig, Path | None]:

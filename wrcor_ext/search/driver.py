@@ -2,66 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator, Sequence
-from typing import Generic, Protocol, TypeVar
+from collections.abc import Hashable, Iterator, Sequence
+from typing import Generic, TypeVar
 
 from wrcor_ext.errors import InputError
 from wrcor_ext.search.callbacks import Watcher
-from wrcor_ext.search.evaluator import Evaluator, InProcessEvaluator
+from wrcor_ext.search.evaluator import Evaluator
 from wrcor_ext.search.interruption import Interruption
 from wrcor_ext.search.journal import Journal
 from wrcor_ext.search.objective import Objective
+from wrcor_ext.search.pools import Pool
 from wrcor_ext.search.timings import EVALUATE, Timings
-from wrcor_ext.search.trial import Evaluation, Trial
-from wrcor_ext.spaces import Cost, Space
+from wrcor_ext.search.trial import Trial
+from wrcor_ext.spaces import Space
 from wrcor_ext.strategies import Strategy
 
 A = TypeVar("A", bound=Hashable)
-A_contra = TypeVar("A_contra", contravariant=True)
-
-
-class Pool(Protocol[A_contra]):
-    """Whoever evaluates a group of architectures, in whatever order it finishes them."""
-
-    def results(
-        self, archs: Sequence[A_contra], stop: Callable[[], bool]
-    ) -> Iterator[tuple[int, Cost | None, Evaluation]]:
-        """Index, cost and evaluation of each architecture as it is finished; none is begun once `stop()` is true."""
-
-
-class InProcess(Generic[A]):
-    """Evaluates one after the other, here.
-
-    Args:
-        evaluator: does the work.
-    """
-
-    def __init__(self, evaluator: Evaluator[A]) -> None:
-        self._evaluator = evaluator
-
-    def results(self, archs: Sequence[A], stop: Callable[[], bool]) -> Iterator[tuple[int, Cost | None, Evaluation]]:
-        """Index, cost and evaluation of each architecture, in order."""
-        for index, arch in enumerate(archs):
-            if stop():
-                return
-            yield index, self._evaluator.cost(arch), self._evaluator.evaluate(arch)
-
-
-class Together(Generic[A]):
-    """Runs the passes of a whole group here, then finishes all of them: a GPU is waited for once.
-
-    Args:
-        evaluator: does the work.
-    """
-
-    def __init__(self, evaluator: InProcessEvaluator[A]) -> None:
-        self._evaluator = evaluator
-
-    def results(self, archs: Sequence[A], stop: Callable[[], bool]) -> Iterator[tuple[int, Cost | None, Evaluation]]:
-        """Index, cost and evaluation of each architecture, in order, after the last of them has been begun."""
-        begun = [self._evaluator.begun(arch) for arch in archs if not stop()]
-        for index, evaluation in enumerate(self._evaluator.finished(begun)):
-            yield index, self._evaluator.cost(archs[index]), evaluation
 
 
 def run(
