@@ -16,4 +16,6 @@ def trial(number, value=1.5, **changes):
         seconds=0.25,
         reason=None if value is not None else "RuntimeError: no",
     )
-    return replace(Trial(number, f"arch {number}", f"key {number}", Cost(10, 20), evaluation), **changes)
+    return replace(
+        Trial(number, f"arch {number}", f"key {number}", Cost(10, 20, 30, 4), evaluation, latency=1.5), **changes
+    )

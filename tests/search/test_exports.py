@@ -33,8 +33,12 @@ def test_a_table_made_in_parts_is_the_whole(monkeypatch, batch):
             **one.evaluation.scores,
             "flops": 10,
             "params": 20,
+            "memory": 30,
+            "layers": 4,
+            "latency": 1.5,
             "seconds": 0.25,
             "duplicate_of": one.duplicate_of,
+            "cached": False,
             "reason": one.evaluation.reason,
         }
         for one in TRIALS

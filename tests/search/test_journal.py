@@ -87,10 +87,10 @@ def prints(tmp_path, name, trials, state):
     return fingerprint
 
 
-def test_the_fingerprint_sees_everything_but_the_timing(tmp_path):
+def test_the_fingerprint_sees_everything_but_what_was_measured(tmp_path):
     base = trial(0)
     reference = prints(tmp_path, "reference", [base], {"n": 1})
-    slower = replace(base, evaluation=replace(base.evaluation, seconds=99.0))
+    slower = replace(base, latency=3.0, evaluation=replace(base.evaluation, seconds=99.0, cached=True))
     assert prints(tmp_path, "slower", [slower], {"n": 1}) == reference
     evaluation = base.evaluation
     others = [
@@ -98,6 +98,8 @@ def test_the_fingerprint_sees_everything_but_the_timing(tmp_path):
         replace(base, key="other"),
         replace(base, cost=Cost(11, 20)),
         replace(base, cost=Cost(10, 21)),
+        replace(base, cost=Cost(10, 20, memory=30)),
+        replace(base, cost=Cost(10, 20, layers=40)),
         replace(base, duplicate_of=0),
         replace(base, trial=1),
         replace(base, evaluation=replace(evaluation, status="degenerate")),
@@ -136,7 +138,7 @@ def test_a_journal_of_another_version_is_refused(journal):
     with sqlite3.connect(journal.path) as db:
         db.execute(f"PRAGMA user_version={journals.SCHEMA_VERSION + 1}")
     db.close()
-    with pytest.raises(InputError, match="journal version 5, this release reads version 4"):
+    with pytest.raises(InputError, match="journal version 6, this release reads version 5"):
         Journal(journal.path)
 
 

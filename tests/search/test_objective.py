@@ -51,7 +51,7 @@ def test_of_one_proxy_the_highest_are_the_leaders_once_and_earlier_first():
     assert (objective.name, objective.proxies, objective.width) == ("wrcor", ("wrcor",), 1)
     assert leaders(objective, trials, 5) == [2, 3, 0]
     assert leaders(objective, trials, 2) == [2, 3]
-    assert objective.heights(trials) == [1.0, None, 5.0, 5.0, 5.0]
+    assert objective.chart_heights(trials) == [1.0, None, 5.0, 5.0, 5.0]
     assert leaders(objective, [trial(0, None)], 5) == []
 
 
@@ -62,7 +62,7 @@ def test_where_lower_is_better_the_lowest_leads(monkeypatch):
     trials = [trial(number, value) for number, value in enumerate((2.0, 0.5, None, 3.0))]
     assert objective.name == objective.height_name == "-wrcor"
     assert leaders(objective, trials, 2) == [1, 0]
-    assert objective.heights(trials) == [-2.0, -0.5, None, -3.0]
+    assert objective.chart_heights(trials) == [-2.0, -0.5, None, -3.0]
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -82,7 +82,7 @@ def test_a_vote_ranks_as_the_vote_of_the_library_does(name, seed):
     assert objective.order(values) == list(outcome.order)
     assert objective.best(values) == outcome.order[0]
     assert leaders(objective, trials, 5) == list(outcome.order[:5])
-    heights = objective.heights(trials)
+    heights = objective.chart_heights(trials)
     scored_ones = sum(rank is not None for rank in outcome.ranks)
     for one, (height, rank) in enumerate(zip(heights, outcome.ranks, strict=True)):
         lower = None if rank is None else sum(other is not None and other > rank for other in outcome.ranks)
@@ -117,8 +117,8 @@ def test_one_value_is_enough_for_a_say():
 def test_duplicates_have_no_vote_but_the_height_of_their_first():
     objective = Objective.named("vote:rank(snip,wrcor)")
     trials = [scored(0, snip=1.0, wrcor=5.0), scored(1, snip=2.0, wrcor=1.0), scored(2, snip=3.0, wrcor=2.0)]
-    without = objective.heights(trials)
-    assert objective.heights([*trials, trials[0].repeated(3, "x", None)]) == [*without, without[0]]
+    without = objective.chart_heights(trials)
+    assert objective.chart_heights([*trials, trials[0].repeated(3, "x", None)]) == [*without, without[0]]
     assert objective.height_name == "share ranked lower by vote:rank(snip,wrcor)"
 
 
@@ -136,3 +136,11 @@ def test_of_very_many_the_best_by_mean_rank_hold_the_majority(monkeypatch):
 def test_an_unknown_name_is_refused():
     with pytest.raises(InputError, match="unknown proxy or vote 'wcor'"):
         Objective.named("wcor")
+
+
+def test_heights_are_scores_or_places_in_a_vote():
+    one = Objective.named("wrcor")
+    np.testing.assert_array_equal(one.heights([(2.0,), None, (-1.0,)]), [[2.0], [np.nan], [-1.0]])
+    vote = Objective.named("vote:rank(wrcor,naswot)")
+    found = vote.heights([(1.0, 1.0), None, (5.0, 9.0), (1.0, 1.0)])
+    np.testing.assert_array_equal(found, [[0.0], [np.nan], [1.0], [0.0]])

@@ -54,7 +54,7 @@ def test_a_run_is_shown_and_left_as_it_is(tmp_path, capsys):
         {
             "architecture": "arch 2",
             "scores": {"wrcor": 5.0, "naswot": 0.1},
-            "cost": {"flops": 3000, "params": 40},
+            "cost": {"flops": 3000, "params": 40, "latency": 1.5},
             "trial": 2,
         }
     ]

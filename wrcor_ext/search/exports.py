@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict
 from itertools import islice
 from typing import Any
 
@@ -34,8 +35,12 @@ def parquet(trials: Iterable[Trial], proxies: Sequence[str]) -> bytes:
             *((name, pa.float64()) for name in proxies),
             ("flops", pa.int64()),
             ("params", pa.int64()),
+            ("memory", pa.int64()),
+            ("layers", pa.int64()),
+            ("latency", pa.float64()),
             ("seconds", pa.float64()),
             ("duplicate_of", pa.int64()),
+            ("cached", pa.bool_()),
             ("reason", pa.string()),
         ]
     )
@@ -60,8 +65,12 @@ def _columns(trials: Sequence[Trial], proxies: Sequence[str]) -> Iterator[list[o
         yield [evaluation.scores.get(name) for evaluation in evaluations]
     yield [trial.flops for trial in trials]
     yield [trial.params for trial in trials]
+    yield [trial.memory for trial in trials]
+    yield [trial.layers for trial in trials]
+    yield [trial.latency for trial in trials]
     yield [evaluation.seconds for evaluation in evaluations]
     yield [trial.duplicate_of for trial in trials]
+    yield [evaluation.cached for evaluation in evaluations]
     yield [evaluation.reason for evaluation in evaluations]
 
 
@@ -79,7 +88,7 @@ def leader_facts(leader: Leader) -> dict[str, object]:
     facts: dict[str, object] = {
         "architecture": trial.architecture,
         "scores": dict(trial.evaluation.scores),
-        "cost": None if trial.cost is None else {"flops": trial.cost.flops, "params": trial.cost.params},
+        "cost": None if trial.cost is None else _known({**asdict(trial.cost), "latency": trial.latency}),
         "trial": trial.trial,
     }
     if leader.repeats:
@@ -89,6 +98,10 @@ def leader_facts(leader: Leader) -> dict[str, object]:
             "repeats": leader.repeats,
         }
     return facts
+
+
+def _known(facts: Mapping[str, object]) -> dict[str, object]:
+    return {name: value for name, value in facts.items() if value is not None}
 
 
 def report(
@@ -103,7 +116,7 @@ def report(
         best: of them, best first.
     """
     objective = config.objective
-    heights = objective.heights(trials())
+    heights = objective.chart_heights(trials())
     candidates = Candidates.of(map(candidate, trials(), heights))
     places = np.searchsorted(candidates.trial, [trial.trial for trial in best])
     page = Report(

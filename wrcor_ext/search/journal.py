@@ -26,21 +26,22 @@ from wrcor_ext.search.trial import Evaluation, Trial
 from wrcor_ext.spaces import Cost
 
 APPLICATION_ID = 0x5743524F  # "WCRO": tells a search journal from any other SQLite file
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 
 _SCHEMA = (
     "CREATE TABLE record (name TEXT PRIMARY KEY, value TEXT NOT NULL)",
     """CREATE TABLE trials (
         trial INTEGER PRIMARY KEY, architecture TEXT NOT NULL, key TEXT NOT NULL, status TEXT NOT NULL, reason TEXT,
-        scores TEXT NOT NULL, flops INTEGER, params INTEGER,
-        duplicate_of INTEGER, seconds REAL NOT NULL
+        scores TEXT NOT NULL, flops INTEGER, params INTEGER, memory INTEGER, layers INTEGER,
+        duplicate_of INTEGER, latency REAL, seconds REAL NOT NULL, cached INTEGER NOT NULL
     )""",
     # Only trials that were scored themselves: what a duplicate looks for.
     "CREATE UNIQUE INDEX scored ON trials (key) WHERE duplicate_of IS NULL",
     "CREATE TABLE checkpoint (id INTEGER PRIMARY KEY CHECK (id = 0), told INTEGER NOT NULL, strategy TEXT NOT NULL)",
 )
-_COLUMNS = "trial, architecture, key, status, reason, scores, flops, params, duplicate_of, seconds"
-_DECIDED = "trial, architecture, key, status, reason, scores, flops, params, duplicate_of"  # all but the timing
+# All but what was measured, and where scores were known from.
+_DECIDED = "trial, architecture, key, status, reason, scores, flops, params, memory, layers, duplicate_of"
+_COLUMNS = f"{_DECIDED}, latency, seconds, cached"
 
 
 class Journal:
@@ -109,10 +110,11 @@ class Journal:
         evaluation = trial.evaluation
         row = (
             trial.trial, trial.architecture, trial.key, evaluation.status, evaluation.reason,
-            json.dumps(dict(evaluation.scores)), trial.flops, trial.params, trial.duplicate_of, evaluation.seconds,
+            json.dumps(dict(evaluation.scores)), trial.flops, trial.params, trial.memory, trial.layers,
+            trial.duplicate_of, trial.latency, evaluation.seconds, evaluation.cached,
         )  # fmt: skip
         with self._transaction():
-            self._db.execute("INSERT INTO trials VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+            self._db.execute(f"INSERT INTO trials ({_COLUMNS}) VALUES ({', '.join('?' * len(row))})", row)
 
     def checkpoint(self, told: int, strategy_state: Mapping[str, Any]) -> None:
         """Commits the strategy's state after it has been told the first `told` trials."""
@@ -196,7 +198,7 @@ class Journal:
         return None if row is None else row[0]
 
     def fingerprint(self) -> str:
-        """SHA-256 (hexadecimal) over all that the search decided: every column but `seconds`, and the strategy's state.
+        """SHA-256 (hexadecimal) over all that the search decided: not what was measured, nor where scores were known from.
 
         Two runs with one fingerprint proposed, scored and ranked alike; interrupted or not makes no difference.
         """
@@ -215,10 +217,10 @@ class Journal:
     def _select(self, clause: str, values: tuple[object, ...] = ()) -> Iterator[Trial]:
         with storage_errors(self.path):
             for row in self._db.execute(f"SELECT {_COLUMNS} FROM trials {clause}", values):
-                number, architecture, key, status, reason, scores, flops, params, duplicate_of, seconds = row
-                evaluation = Evaluation(status, json.loads(scores), seconds, reason)
-                cost = None if flops is None else Cost(flops, params)
-                yield Trial(number, architecture, key, cost, evaluation, duplicate_of)
+                number, architecture, key, status, reason, scores, *costs, duplicate_of, latency, seconds, cached = row
+                evaluation = Evaluation(status, json.loads(scores), seconds, reason, bool(cached))
+                cost = None if costs[0] is None else Cost(*costs)
+                yield Trial(number, architecture, key, cost, evaluation, duplicate_of, latency)
 
 
 def read_record(path: Path) -> dict[str, Any] | None:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from wrcor_ext import votes
 from wrcor_ext.search.trial import Trial
-from wrcor_ext.strategies import Values
+from wrcor_ext.strategies import Highest, Values
 from wrcor_ext.votes import METHODS, Member, Vote
 
 # The duels of a majority take memory and time that grow with the square of the number of candidates.
@@ -112,7 +112,16 @@ class Objective:
         groups = self.groups([values for values, _ in distinct])
         return [distinct[index][1] for group in groups for index in group][:count]
 
-    def heights(self, trials: Iterable[Trial]) -> list[float | None]:
+    def heights(self, candidates: Sequence[Values | None]) -> npt.NDArray[np.float64]:
+        """The scores of a proxy; of a vote, places among the candidates, from 0 for the worst [n, 1]."""
+        if self.method is None:
+            return Highest().heights(candidates)
+        found = np.full((len(candidates), 1), np.nan)
+        for place, group in enumerate(reversed(self.groups(candidates))):
+            found[group, 0] = place
+        return found
+
+    def chart_heights(self, trials: Iterable[Trial]) -> list[float | None]:
         """For charts, one number per trial, higher is better; None without a score.
 
         That of a proxy is its score, turned round where lower is better. That of a vote, which has no number of its
@@ -141,5 +150,5 @@ class Objective:
 
     @property
     def height_name(self) -> str:
-        """What `heights` are."""
+        """What `chart_heights` are."""
         return self.name if self.method is None else f"share ranked lower by {self.name}"

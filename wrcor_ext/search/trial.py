@@ -18,12 +18,14 @@ class Evaluation:
         scores: value by proxy name, None where there is none.
         seconds: wall time of building and scoring.
         reason: what went wrong, for the objective or any other proxy; None if nothing did.
+        cached: whether the scores were known from another run.
     """
 
     status: Status
     scores: Mapping[str, float | None]
     seconds: float
     reason: str | None = None
+    cached: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,7 @@ class Trial:
             that does not reach the output costs all the same.
         evaluation: what the evaluator said; for a duplicate, what it said of the earlier trial.
         duplicate_of: the trial that this one is isomorphic to and takes its scores from; None if it was scored itself.
+        latency: milliseconds of a forward pass of one image; None where nobody asked for it.
     """
 
     trial: int
@@ -46,6 +49,7 @@ class Trial:
     cost: Cost | None
     evaluation: Evaluation
     duplicate_of: int | None = None
+    latency: float | None = None
 
     @property
     def flops(self) -> int | None:
@@ -56,6 +60,16 @@ class Trial:
     def params(self) -> int | None:
         """Number of parameters, if they can be counted."""
         return None if self.cost is None else self.cost.params
+
+    @property
+    def memory(self) -> int | None:
+        """Peak bytes of activations, if they can be counted."""
+        return None if self.cost is None else self.cost.memory
+
+    @property
+    def layers(self) -> int | None:
+        """Number of convolutions and linear layers, if they can be counted."""
+        return None if self.cost is None else self.cost.layers
 
     def repeated(self, trial: int, architecture: str, cost: Cost | None) -> Trial:
         """The trial of an architecture that is isomorphic to this one's: same scores, in no time."""

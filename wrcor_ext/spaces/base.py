@@ -29,10 +29,15 @@ class Cost:
     Attributes:
         flops: multiply-adds (one multiplication with its addition is one); `counting` says of which layers.
         params: number of trainable parameters.
+        memory: bytes of the activations that are alive at the same time at the worst moment, in float32; None where
+            nobody has counted them.
+        layers: convolutions and linear layers, likewise.
     """
 
     flops: int
     params: int
+    memory: int | None = None
+    layers: int | None = None
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+import numpy as np
+import numpy.typing as npt
+
 # One number per opinion on a candidate, higher is better; None where an opinion is missing.
 Values = tuple[float | None, ...]
 
@@ -25,6 +28,12 @@ class Preference(Protocol):
     def order(self, candidates: Sequence[Values | None]) -> list[int]:
         """Indices from the best to the worst; of equals the first given, those without values at the end."""
 
+    def heights(self, candidates: Sequence[Values | None]) -> npt.NDArray[np.float64]:
+        """One column per objective [n, objectives], higher is better, NaN where a candidate has none.
+
+        Numbers of one call compare with each other only.
+        """
+
 
 class Highest:
     """The preference where a candidate has one value: the higher one."""
@@ -38,6 +47,11 @@ class Highest:
     def order(self, candidates: Sequence[Values | None]) -> list[int]:
         """Indices from the highest to the lowest; of equals the first given."""
         return sorted(range(len(candidates)), key=lambda index: -_number(candidates[index]))
+
+    def heights(self, candidates: Sequence[Values | None]) -> npt.NDArray[np.float64]:
+        """The scores themselves [n, 1]."""
+        found = [np.nan if values is None or values[0] is None else values[0] for values in candidates]
+        return np.array(found, dtype=np.float64).reshape(-1, 1)
 
 
 def _number(values: Values | None) -> float:
