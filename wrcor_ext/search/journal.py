@@ -198,7 +198,7 @@ class Journal:
         return None if row is None else row[0]
 
     def fingerprint(self) -> str:
-        """SHA-256 (hexadecimal) over all that the search decided: not what was measured, nor where scores were known from.
+        """SHA-256 (hexadecimal) over all that the search decided, not over what was measured or known before.
 
         Two runs with one fingerprint proposed, scored and ranked alike; interrupted or not makes no difference.
         """
