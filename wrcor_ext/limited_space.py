@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from wrcor_ext.errors import InputError
 from wrcor_ext.spaces.base import Limits, Space
+from wrcor_ext.spaces.encoding import CheckedEncoding, Encoding
 from wrcor_ext.spaces.wrapper import SpaceWrapper
 
 if TYPE_CHECKING:
@@ -52,6 +53,14 @@ class LimitedSpace(SpaceWrapper[A]):
     def enumerate(self) -> Iterator[A]:
         """All architectures of the other space within the limits on FLOPs and parameters."""
         return (arch for arch in self._space.enumerate() if self._limits.admits(self.cost(arch)))
+
+    def encoding(self) -> Encoding[A]:
+        """The choices of the other space; what is not within the limits is no architecture here."""
+        return CheckedEncoding(self._space.encoding(), self._refuse_outside)
+
+    def _refuse_outside(self, arch: A) -> None:
+        if not self._space.keeps(arch, self._limits):
+            raise InputError(f"{self.format(arch)} does not keep {self._limits}")
 
     def _refuse_others(self, limits: Limits | None) -> None:
         if limits is not None:

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     import numpy as np
     from torch import nn
 
+    from wrcor_ext.spaces.encoding import Encoding
+
 A = TypeVar("A", bound=Hashable)
 
 Counting = Literal["exact", "published"]
@@ -171,6 +173,25 @@ class Space(ABC, Generic[A]):
         Raises:
             InputError: if `size` is None.
         """
+
+    def encoding(self) -> Encoding[A]:
+        """The architectures as independent choices, for strategies that learn about choices.
+
+        Raises:
+            InputError: where a space does not say what the choices are; `sample` and `mutate` are enough for others.
+        """
+        raise InputError(
+            f"space {self.name!r} does not say which choices make up an architecture: this needs a method encoding() "
+            "that returns a wrcor_ext.spaces.Encoding"
+        )
+
+    def keeps(self, arch: A, limits: Limits) -> bool:
+        """Whether an architecture is within the limits.
+
+        Raises:
+            InputError: for a value that is no architecture; for a bound on latency.
+        """
+        return limits.admits(self.cost(arch))
 
 
 def draw_within(draw: Callable[[], A], cost: Callable[[A], Cost], limits: Limits | None) -> A:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from wrcor_ext.errors import InputError
 from wrcor_ext.spaces.base import COUNTINGS, Cost, Counting, Limits, Space, draw_within, require_count
+from wrcor_ext.spaces.encoding import Encoding, GridEncoding, Variable
 from wrcor_ext.spaces.inverted_residual import Tally
 from wrcor_ext.spaces.quoting import quoted
 
@@ -122,6 +123,11 @@ class DigitSpace(Space[str]):
     def enumerate(self) -> Iterator[str]:
         """All architectures in the order of the published table, which is that of the digits."""
         return map("".join, product(self.digits, repeat=self.length))
+
+    def encoding(self) -> Encoding[str]:
+        """One variable for each digit, `digit_1` the first."""
+        variables = [Variable(f"digit_{place}", tuple(self.digits)) for place in range(1, self.length + 1)]
+        return GridEncoding(variables, self.format, "".join)
 
     @abstractmethod
     def _count(self, arch: str, tally: Tally, num_classes: int) -> None:

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 from wrcor_ext.errors import InputError
 from wrcor_ext.spaces import mobilenetv2_draw
 from wrcor_ext.spaces.base import Cost, Counting, Limits, Space, draw_within, require_count
+from wrcor_ext.spaces.encoding import Encoding
 from wrcor_ext.spaces.mobilenetv2_arch import VALID_RESOLUTIONS, Architecture, check_architecture
 from wrcor_ext.spaces.mobilenetv2_cost import network_cost
+from wrcor_ext.spaces.mobilenetv2_encoding import NetworkEncoding
 from wrcor_ext.spaces.mobilenetv2_published import PUBLISHED
 from wrcor_ext.spaces.mobilenetv2_text import DEFAULT_RESOLUTION, format_architecture, parse_architecture
 from wrcor_ext.spaces.registry import register
@@ -154,6 +156,14 @@ class MobileNetV2(Space[Architecture]):
             InputError: always: the space has some 10^29 architectures.
         """
         raise InputError("the MobileNetV2 space has some 10^29 architectures, too many to enumerate: sample them")
+
+    def encoding(self) -> Encoding[Architecture]:
+        """The 39 choices that `sample` makes, or 38 where the resolution is given.
+
+        Nine widths, and of the seven blocks bottlenecks, layers, expansions and kernels; the resolution; which four
+        blocks have stride 2.
+        """
+        return NetworkEncoding(self._resolution)
 
     def _cost(self, arch: Architecture) -> Cost:
         return network_cost(arch, self.default_num_classes, "exact")

@@ -35,12 +35,11 @@ MAX_DRAWS = 100_000
 # The first batch is enough for usual limits; rare networks are worth batches that spread numpy's overhead per call.
 _FIRST_BATCH, _LARGEST_BATCH = 16, 1024
 
-# [35, 7]: every way to give four of the seven blocks stride 2.
-_STRIDES = np.array(
-    [[1 + (b in strided) for b in range(BLOCKS)] for strided in combinations(range(BLOCKS), STRIDED_BLOCKS)]
-)
+# Every way to choose the four of the seven blocks, counted from 0, that have stride 2; and the strides [35, 7].
+STRIDED = tuple(combinations(range(BLOCKS), STRIDED_BLOCKS))
+_STRIDES = np.array([[1 + (b in strided) for b in range(BLOCKS)] for strided in STRIDED])
 
-# The independent choices that make up a network, the last an index into _STRIDES: in groups, and in one row of 39.
+# The independent choices that make up a network, the last an index into STRIDED: in groups, and in one row of 39.
 _GROUPS = (
     WIDTHS,
     BOTTLENECKS,
@@ -48,14 +47,14 @@ _GROUPS = (
     [EXPANSIONS] * BLOCKS,
     [KERNELS] * BLOCKS,
     [RESOLUTIONS],
-    [range(len(_STRIDES))],
+    [range(len(STRIDED))],
 )
-_CHOICES = [choices for group in _GROUPS for choices in group]
-_COUNTS = np.array([len(choices) for choices in _CHOICES])
+CHOICES = tuple(tuple(choices) for group in _GROUPS for choices in group)
+_COUNTS = np.array([len(choices) for choices in CHOICES])
 _BORDERS = np.cumsum([len(group) for group in _GROUPS])[:-1]
-_COLUMNS = np.arange(len(_CHOICES))
+_COLUMNS = np.arange(len(CHOICES))
 # [39, longest]: the values to choose from, padded with zeros that are never chosen.
-_VALUES = np.array([[*choices, *[0] * (max(_COUNTS) - len(choices))] for choices in _CHOICES])
+_VALUES = np.array([[*choices, *[0] * (max(_COUNTS) - len(choices))] for choices in CHOICES])
 
 T = TypeVar("T")
 
@@ -85,7 +84,12 @@ class Draws:
     @classmethod
     def random(cls, rng: np.random.Generator, count: int, resolution: int | None = None) -> Draws:
         """`count` networks, every choice uniform and independent of the others, but a resolution that is given."""
-        values = _VALUES[_COLUMNS, rng.integers(_COUNTS, size=(count, len(_COUNTS)))]
+        return cls.chosen(rng.integers(_COUNTS, size=(count, len(_COUNTS))), resolution)
+
+    @classmethod
+    def chosen(cls, indices: Ints, resolution: int | None = None) -> Draws:
+        """The networks of indices [n, 39] into `CHOICES`, but with a resolution that is given."""
+        values = _VALUES[_COLUMNS, indices]
         widths, bottlenecks, layers, expansions, kernels, resolutions, strides = np.split(values, _BORDERS, axis=1)
         if resolution is not None:
             resolutions[:] = resolution

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, overload
 
 from wrcor_ext.errors import InputError, did_you_mean
 from wrcor_ext.spaces.base import COUNTINGS, Cost, Counting, Limits, Space, draw_within, require_count
+from wrcor_ext.spaces.encoding import Encoding, GridEncoding, Variable
 from wrcor_ext.spaces.factories import Factory, by_name, checked, fit, make
 from wrcor_ext.spaces.grids import Value, axis_of, json_text, listed, read_object
 from wrcor_ext.spaces.quoting import quoted
@@ -212,6 +213,15 @@ class ModelSpace(Space[Architecture]):
     def enumerate(self) -> Iterator[Architecture]:
         """All architectures, the last parameter changing fastest."""
         return product(*self._values)
+
+    def encoding(self) -> Encoding[Architecture]:
+        """One variable for each parameter, its values by their JSON text."""
+        variables = [Variable(name, tuple(axis)) for name, axis in self.axes.items()]
+
+        def join(texts: Iterable[str]) -> Architecture:
+            return tuple(axis[text] for axis, text in zip(self.axes.values(), texts, strict=True))
+
+        return GridEncoding(variables, self._texts, join)
 
     @abstractmethod
     def _make(self, arch: Architecture, num_classes: int) -> nn.Module:

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from wrcor_ext.errors import InputError
 from wrcor_ext.spaces.base import Cost, Counting, Limits, Space, draw_within
+from wrcor_ext.spaces.encoding import Encoding
 from wrcor_ext.spaces.nasbench101_cell import OPS, SIZE, Cell, decode, encode, format_cell, parse_cell
 from wrcor_ext.spaces.nasbench101_cost import NetworkShape, network_cost
+from wrcor_ext.spaces.nasbench101_encoding import CellEncoding
 from wrcor_ext.spaces.nasbench101_graph import unpack
 from wrcor_ext.spaces.nasbench101_mutation import mutate_code
 from wrcor_ext.spaces.nasbench101_native import graph
@@ -179,6 +181,10 @@ class NASBench101(Space[Cell]):
     def enumerate(self) -> Iterator[Cell]:
         """All cells in the order of the benchmark's generator, each in the form in which that meets it first."""
         return (decode(int(code)) for code in graph.enumerate_codes())
+
+    def encoding(self) -> Encoding[Cell]:
+        """The benchmark's own picture, a 7 x 7 matrix: 21 edges that are there or not, then five operations."""
+        return CellEncoding()
 
     def _shape(self, **overrides: int | None) -> NetworkShape:
         """The space's network shape with those options replaced that are not None."""

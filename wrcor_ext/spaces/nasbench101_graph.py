@@ -82,21 +82,32 @@ def prune(code: int) -> int:
         ValueError: for a number that is no code.
     """
     sources, labels = unpack(code)
+    kept = on_paths(sources)
+    if not kept:
+        return 0
+    return pack(
+        [sum((sources[target] >> source & 1) << place for place, source in enumerate(kept)) for target in kept],
+        [labels[vertex - 1] for vertex in kept[1:-1]],
+    )
+
+
+def on_paths(sources: Sequence[int]) -> list[int]:
+    """The vertices that lie on a path from input to output, in order; none if there is no such path.
+
+    Args:
+        sources: per vertex its in-neighbours, bit s for the edge s -> vertex.
+    """
     vertices = len(sources)
     forward = 1
     for vertex in range(1, vertices):
         forward |= bool(sources[vertex] & forward) << vertex
     if not forward >> (vertices - 1):
-        return 0
+        return []
     backward = 1 << (vertices - 1)
     for vertex in reversed(range(vertices)):
         if backward >> vertex & 1:
             backward |= sources[vertex]
-    kept = [vertex for vertex in range(vertices) if (forward & backward) >> vertex & 1]
-    return pack(
-        [sum((sources[target] >> source & 1) << place for place, source in enumerate(kept)) for target in kept],
-        [labels[vertex - 1] for vertex in kept[1:-1]],
-    )
+    return [vertex for vertex in range(vertices) if (forward & backward) >> vertex & 1]
 
 
 def valid(code: int) -> bool:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from wrcor_ext.errors import InputError
 from wrcor_ext.spaces.base import Cost, Counting, Limits, Space, draw_within
+from wrcor_ext.spaces.encoding import Encoding, GridEncoding, Variable
 from wrcor_ext.spaces.nasbench201_cell import (
     EDGES,
     OPS,
@@ -192,7 +193,16 @@ class NASBench201(Space[Cell]):
         """All cells in the official order: the n-th has index n in NAS-Bench-201 and NATS-Bench."""
         return iter(official_order())
 
+    def encoding(self) -> Encoding[Cell]:
+        """One variable for each edge, `edge_1_0` the one that leads to node 1 from node 0, of five operations."""
+        return GridEncoding([Variable(f"edge_{node}_{source}", OPS) for node, source in EDGES], _checked, tuple)
+
     def _shape(self, **overrides: int | None) -> NetworkShape:
         """The space's network shape with those options replaced that are not None."""
         given: dict[str, Any] = {name: value for name, value in overrides.items() if value is not None}
         return dataclasses.replace(self.shape, **given) if given else self.shape
+
+
+def _checked(cell: Cell) -> Cell:
+    check_cell(cell)
+    return cell

@@ -6,6 +6,7 @@ from collections.abc import Hashable, Iterator
 from typing import TYPE_CHECKING, TypeVar
 
 from wrcor_ext.spaces.base import Cost, Counting, Limits, Space
+from wrcor_ext.spaces.encoding import Encoding
 
 if TYPE_CHECKING:
     import numpy as np
@@ -61,3 +62,11 @@ class SpaceWrapper(Space[A]):
     def enumerate(self) -> Iterator[A]:
         """All architectures of the other space."""
         return self._space.enumerate()
+
+    def encoding(self) -> Encoding[A]:
+        """The choices of the other space."""
+        return self._space.encoding()
+
+    def keeps(self, arch: A, limits: Limits) -> bool:
+        """Whether the other space finds an architecture within the limits."""
+        return self._space.keeps(arch, limits)
