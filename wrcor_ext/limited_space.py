@@ -51,15 +51,24 @@ class LimitedSpace(SpaceWrapper[A]):
             return self.sample(rng)
 
     def enumerate(self) -> Iterator[A]:
-        """All architectures of the other space within the limits on FLOPs and parameters."""
-        return (arch for arch in self._space.enumerate() if self._limits.admits(self.cost(arch)))
+        """All architectures of the other space within the limits."""
+        return filter(self.admits, self._space.enumerate())
+
+    def admits(self, arch: A, *, limits: Limits | None = None) -> bool:
+        """Whether `arch` keeps the limits.
+
+        Raises:
+            InputError: if other limits are given.
+        """
+        self._refuse_others(limits)
+        return self._space.admits(arch, limits=self._limits)
 
     def encoding(self) -> Encoding[A]:
         """The choices of the other space; what is not within the limits is no architecture here."""
         return CheckedEncoding(self._space.encoding(), self._refuse_outside)
 
     def _refuse_outside(self, arch: A) -> None:
-        if not self._space.keeps(arch, self._limits):
+        if not self.admits(arch):
             raise InputError(f"{self.format(arch)} does not keep {self._limits}")
 
     def _refuse_others(self, limits: Limits | None) -> None:

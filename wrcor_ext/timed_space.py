@@ -50,12 +50,12 @@ class TimedSpace(SpaceWrapper[A]):
         """
         return self._fast_enough(lambda others: self._space.mutate(arch, rng, limits=others), limits)
 
-    def keeps(self, arch: A, limits: Limits) -> bool:
-        """Whether an architecture is within all limits; it is timed only if it keeps the others."""
-        if limits.latency is None:
-            return self._space.keeps(arch, limits)
+    def admits(self, arch: A, *, limits: Limits | None = None) -> bool:
+        """Whether `arch` keeps the limits; it is timed only if it keeps the others."""
+        if limits is None or limits.latency is None:
+            return self._space.admits(arch, limits=limits)
         others = dataclasses.replace(limits, latency=None)
-        return self._space.keeps(arch, others) and self._source.milliseconds(arch) <= limits.latency
+        return self._space.admits(arch, limits=others) and self._source.milliseconds(arch) <= limits.latency
 
     def _fast_enough(self, draw: Callable[[Limits | None], A], limits: Limits | None) -> A:
         if limits is None or limits.latency is None:

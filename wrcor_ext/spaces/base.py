@@ -185,13 +185,13 @@ class Space(ABC, Generic[A]):
             "that returns a wrcor_ext.spaces.Encoding"
         )
 
-    def keeps(self, arch: A, limits: Limits) -> bool:
-        """Whether an architecture is within the limits.
+    def admits(self, arch: A, *, limits: Limits | None = None) -> bool:
+        """Whether `arch` keeps the limits. A space with limits of its own applies those.
 
         Raises:
-            InputError: for a value that is no architecture; for a bound on latency.
+            InputError: for a bound on latency, where nobody knows latencies.
         """
-        return limits.admits(self.cost(arch))
+        return limits is None or limits.admits(self.cost(arch))
 
 
 def draw_within(draw: Callable[[], A], cost: Callable[[A], Cost], limits: Limits | None) -> A:

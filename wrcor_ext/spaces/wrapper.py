@@ -67,6 +67,6 @@ class SpaceWrapper(Space[A]):
         """The choices of the other space."""
         return self._space.encoding()
 
-    def keeps(self, arch: A, limits: Limits) -> bool:
-        """Whether the other space finds an architecture within the limits."""
-        return self._space.keeps(arch, limits)
+    def admits(self, arch: A, *, limits: Limits | None = None) -> bool:
+        """Whether the other space finds `arch` within the limits."""
+        return self._space.admits(arch, limits=limits)
