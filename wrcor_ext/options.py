@@ -109,18 +109,35 @@ def whole(minimum: int, maximum: int | None = None) -> Kind:
     return Kind(expected, check, int)
 
 
-def positive(unit: str) -> Kind:
-    """Numbers above zero; YAML takes 600e6 for a text, so text that is a number counts as one."""
+def positive(unit: str | None = None) -> Kind:
+    """Numbers above zero."""
 
     def check(value: object) -> float:
-        if isinstance(value, bool) or not isinstance(value, (int, float, str)):
-            raise ValueError
-        number = float(value)
+        number = _number(value)
         if not 0 < number < math.inf:  # written so that NaN fails
             raise ValueError
         return number
 
-    return Kind(f"a positive number of {unit}", check)
+    return Kind("a positive number" if unit is None else f"a positive number of {unit}", check)
+
+
+def share() -> Kind:
+    """Numbers from zero to below one."""
+
+    def check(value: object) -> float:
+        number = _number(value)
+        if not 0 <= number < 1:
+            raise ValueError
+        return number
+
+    return Kind("a number of at least 0 and below 1", check)
+
+
+def _number(value: object) -> float:
+    """YAML takes 600e6 for a text, so text that is a number counts as one."""
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+        raise ValueError
+    return float(value)
 
 
 def optional(kind: Kind, meaning: str, words: Mapping[str, object] | None = None) -> Kind:

@@ -10,7 +10,7 @@ from torch import nn
 
 from wrcor_ext.errors import InputError
 from wrcor_ext.search.trial import Evaluation
-from wrcor_ext.spaces import Cost, Space
+from wrcor_ext.spaces import Cost, GridEncoding, Space, Variable
 
 Digits = tuple[int, ...]
 
@@ -49,6 +49,12 @@ class ToySpace(Space[Digits]):
 
     def enumerate(self) -> Iterator[Digits]:
         return product(range(5), repeat=4)
+
+    def encoding(self):
+        variables = [Variable(f"digit_{place}", tuple("01234")) for place in range(4)]
+        return GridEncoding(
+            variables, lambda arch: [str(digit) for digit in arch], lambda labels: tuple(map(int, labels))
+        )
 
 
 class ToyEvaluator:

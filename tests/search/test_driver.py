@@ -29,7 +29,7 @@ def quiet_progress():
 
 
 def fresh(name, objective="wrcor"):
-    sizes = {"population_size": 6, "tournament_size": 3}
+    sizes = {"population_size": 6, "tournament_size": 3, "warm_up": 6, "learning_rate": 0.1}
     return strategies.create(name, ToySpace(), seed=1, preference=Objective.named(objective), **sizes)
 
 

@@ -77,11 +77,11 @@ def test_what_is_no_architecture_has_no_codes(space):
         space.encoding().encode(("no", "architecture"))
 
 
-def test_every_nasbench101_cell_of_a_tenth_of_the_space_comes_back():
+def test_cells_from_all_over_nasbench101_come_back():
     space = spaces.get("nasbench101")
     encoding = space.encoding()
     for number, cell in enumerate(space.enumerate()):
-        if number % 10 == 3:
+        if number % 41 == 3:
             assert encoding.decode(encoding.encode(cell)) == cell
 
 

@@ -14,7 +14,7 @@ from helpers.toy import ToySpace
 from wrcor_ext import strategies
 from wrcor_ext.errors import InputError
 
-SMALL = {"population_size": 6, "tournament_size": 3}
+SMALL = {"population_size": 6, "tournament_size": 3, "warm_up": 5, "learning_rate": 0.1}
 
 
 def made(name, seed=0, preference=None):

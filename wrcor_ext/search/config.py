@@ -72,6 +72,13 @@ class SearchConfig(ScoringOptions):
     )
     population_size: int = option(64, "evolution: candidates alive at once", kinds.whole(1, 10**6))
     tournament_size: int = option(10, "evolution: draws per tournament, whose best is mutated", kinds.whole(1, 10**6))
+    learning_rate: float = option(1e-3, "reinforce: about how far a candidate moves the policy", kinds.positive())
+    baseline_decay: float = option(
+        0.9, "reinforce: the share of the average reward so far that stays with each candidate", kinds.share()
+    )
+    warm_up: int = option(
+        100, "reinforce: random candidates at the beginning that decide the scale of rewards", kinds.whole(2, 10**6)
+    )
     group: int = option(
         8,
         "candidates asked for at a time; a strategy learns from them together, workers share them",

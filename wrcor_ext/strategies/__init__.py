@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from wrcor_ext.strategies import evolution, random
+from wrcor_ext.strategies import evolution, random, reinforce
 from wrcor_ext.strategies.base import Strategy
 from wrcor_ext.strategies.preference import Highest, Preference, Values
 from wrcor_ext.strategies.registry import StrategyEntry, create, get, names, register
@@ -19,4 +19,5 @@ __all__ = [
     "names",
     "random",
     "register",
+    "reinforce",
 ]
