@@ -59,7 +59,8 @@ class SubsetFactor:
         # [k!]: the logarithm of each order's probability, but for what all orders share.
         log_chances = -(highest + np.log(sums)).sum(axis=(1, 2))
         chances = np.exp(log_chances - log_chances.max())
-        expected = (chances / chances.sum()) @ (weights / sums).sum(axis=1)
+        # No matrix product: its last digits might depend on the number of threads.
+        expected = ((chances / chances.sum())[:, None] * (weights / sums).sum(axis=1)).sum(axis=0)
         found: Floats = -expected
         found[list(subset)] += 1
         return found
