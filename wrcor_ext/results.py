@@ -38,6 +38,24 @@ class ProxyResult:
     detail: Mapping[str, object] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """Why a proxy has no value.
+
+    Attributes:
+        status: `"degenerate"` or `"failed"`.
+        reason: on one line.
+    """
+
+    status: Status
+    reason: str
+
+
+def reason_of(troubles: Mapping[str, Trouble]) -> str | None:
+    """Troubles by proxy as one line; None if there are none."""
+    return "; ".join(f"{name} {trouble.status}: {trouble.reason}" for name, trouble in troubles.items()) or None
+
+
 class Scores(Mapping[str, ProxyResult]):
     """Results by proxy name, in the order asked for. Aliases of a proxy find its result too.
 
@@ -64,14 +82,18 @@ class Scores(Mapping[str, ProxyResult]):
         return len(self._results)
 
     @property
-    def reason(self) -> str | None:
-        """What went wrong, proxy by proxy on one line; None if nothing did."""
-        parts = [
-            f"{name} {result.status}: {result.detail.get('reason', 'no reason given')}"
+    def troubles(self) -> dict[str, Trouble]:
+        """What went wrong, by proxy."""
+        return {
+            name: Trouble(result.status, " ".join(str(result.detail.get("reason", "no reason given")).split()))
             for name, result in self.items()
             if result.status != "ok"
-        ]
-        return "; ".join(" ".join(part.split()) for part in parts) or None
+        }
+
+    @property
+    def reason(self) -> str | None:
+        """What went wrong, proxy by proxy on one line; None if nothing did."""
+        return reason_of(self.troubles)
 
     def __repr__(self) -> str:
         parts = [f"{name}={r.value:.6g}" if r.status == "ok" else f"{name}={r.status}" for name, r in self.items()]

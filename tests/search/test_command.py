@@ -398,6 +398,43 @@ def test_another_configuration_in_the_folder_is_refused_by_name(tiny, capsys):
     assert fingerprint("a") == before
 
 
+def test_scores_of_another_run_cost_nothing_and_are_counted(tiny, capsys, monkeypatch):
+    words = [*tiny, "--budget", "12", "--proxies", "wrcor", "naswot", "--cache", "known", "--json"]
+    assert main([*words, "--out", "a"]) == 0
+    first = json.loads(capsys.readouterr().out)
+    monkeypatch.setattr("wrcor_ext.search.evaluator.measure", None)  # nothing may be scored
+    assert main([*words, "--out", "b"]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert facts["fingerprint"] == first["fingerprint"]
+    assert first["cached"] == 0
+    assert facts["cached"] + facts["seen_before"] == 12
+    rows = parquet.read_table("b/trials.parquet").to_pylist()
+    assert [row["cached"] for row in rows] == [row["duplicate_of"] is None for row in rows]
+    assert "<dt>from the cache</dt><dd>12</dd>".replace("12", str(facts["cached"])) in Path("b/report.html").read_text()
+    assert main(["--out", "b", "--resume"]) == 0
+    assert f"12 trials, {facts['cached']} from the cache" in capsys.readouterr().out
+
+
+def test_a_cache_that_cannot_be_used_is_one_note(tiny, capsys):
+    Path("file").touch()
+    assert main([*tiny, "--budget", "4", "--cache", "file/below", "--out", "a"]) == 0
+    assert main([*tiny, "--budget", "4", "--out", "b"]) == 0
+    notes = [line for line in capsys.readouterr().err.splitlines() if line.startswith("note:")]
+    assert notes == ["note: the score cache file/below/scores.sqlite is not used: Not a directory"]
+    assert fingerprint("a") == fingerprint("b")
+
+
+def test_without_dedup_every_trial_has_its_own_score(tiny):
+    words = [*tiny, "--strategy", "evolution", "--budget", "40", "--no-dedup"]
+    assert main([*words, "--out", "a"]) == 0
+    rows = parquet.read_table("a/trials.parquet").to_pylist()
+    assert len({row["key"] for row in rows}) < len(rows)
+    assert all(row["seconds"] > 0 and row["duplicate_of"] is None for row in rows)
+    by_text = {}
+    assert all(by_text.setdefault(row["architecture"], row["wrcor"]) == row["wrcor"] for row in rows)
+    assert main([*words, "--dedup", "--out", "a", "--resume"]) == 2  # another run
+
+
 def test_a_run_without_any_score_says_why_and_fails(tiny, capsys, monkeypatch):
     def broken(*args, **kwargs):
         raise AssertionError("out of memory")

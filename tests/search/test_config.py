@@ -41,6 +41,8 @@ OTHER = {
     "workers": 2,
     "timeout": 60.0,
     "budget": 7,
+    "dedup": False,
+    "cache": "scores",
     "refine": 3,
     "dataset": "noise",
     "data_root": "somewhere",
@@ -238,6 +240,6 @@ def test_python_callers_get_the_same_checks():
 def test_length_place_and_display_are_no_part_of_the_identity():
     identity = SearchConfig().identity()
     assert set(OPTIONS) - set(identity) == {
-        "budget", "refine", "data_root", "download", "threads", "workers", "timeout",
+        "budget", "cache", "refine", "data_root", "download", "threads", "workers", "timeout",
         "out", "resume", "explain", "json", "tensorboard", "callback",
     }  # fmt: skip

@@ -44,6 +44,7 @@ def search(
     progress=None,
     interruption=None,
     group=1,
+    dedup=True,
     pool=None,
 ):
     timings = Timings()
@@ -59,6 +60,7 @@ def search(
             objective=Objective.named(objective),
             budget=budget,
             group=group,
+            dedup=dedup,
             progress=progress or quiet_progress(),
             interruption=interruption or Interruption(),
             timings=timings,
@@ -234,6 +236,18 @@ def test_isomorphic_candidates_are_scored_once_and_keep_their_own_cost(new_journ
         assert trial.evaluation.scores == ToyEvaluator().evaluate(arch).scores
         assert trial.evaluation.seconds == 0 or trial.duplicate_of is None
     assert len(evaluator.calls) == len(first) < BUDGET
+
+
+def test_without_dedup_every_candidate_is_scored(new_journal, name, group):
+    journal = new_journal()
+    evaluator, _ = search(journal, name, group=group, dedup=False)
+    trials = list(journal.trials())
+    assert len(evaluator.calls) == len(trials) == BUDGET > len({trial.key for trial in trials})
+    assert not journal.duplicates()
+    interrupted = new_journal("interrupted.sqlite")
+    search(interrupted, name, group=group, dedup=False, evaluator=ToyEvaluator(interrupt_at=17))
+    search(interrupted, name, group=group, dedup=False)
+    assert interrupted.fingerprint() == journal.fingerprint()
 
 
 def test_the_strategy_is_told_each_trial_in_order_and_none_without_a_score(new_journal, name):

@@ -34,7 +34,7 @@ def test_trials_come_back_exactly(journal):
     assert list(journal.trials()) == trials
     assert journal.count() == 5
     assert journal.told() == (5, {"n": 4, "big": 2**100})
-    assert journal.since(3) == {3: trials[3], 4: trials[4]}
+    assert journal.numbered(2, 2) == {2: trials[2], 3: trials[3]}
     assert journal.trial(2) == trials[2]
     assert list(journal.own_scores()) == [(n, trials[n].evaluation.scores) for n in (0, 1, 2, 4)]
     assert (journal.duplicates(), journal.seconds(), journal.reasons()) == (1, 4 * 0.25, {"RuntimeError: no": 1})
@@ -60,6 +60,15 @@ def test_a_key_finds_the_trial_that_scored_it(journal):
     assert journal.scored("key 0", before=2) == trial(0)
     assert journal.scored("key 0", before=0) is None
     assert journal.scored("key 1", before=2) is None
+
+
+def test_where_each_trial_is_scored_the_first_of_a_key_or_text_counts(journal):
+    twin = replace(trial(2, 4.0), key="key 0")
+    trials = [trial(0), trial(1), twin, replace(trial(0), trial=3), replace(twin, trial=4)]
+    for one in reversed(trials):
+        journal.append(one)
+    assert journal.scored("key 0", before=9) == trials[0]
+    assert [number for number, _ in journal.own_scores()] == [0, 1, 2]
 
 
 def test_what_cannot_be_committed_changes_nothing(journal):

@@ -121,8 +121,8 @@ def test_what_is_exported(folder):
     assert {path.name for path in folder.iterdir()} == {path.name for path in written} | {".lock"}
     table = parquet.read_table(folder / "trials.parquet")
     assert table.column_names == [
-        "trial", "architecture", "key", "status", "wrcor", "naswot", "flops", "params", "seconds", "duplicate_of",
-        "reason",
+        "trial", "architecture", "key", "status", "wrcor", "naswot", "flops", "params", "memory", "layers",
+        "latency", "seconds", "duplicate_of", "cached", "reason",
     ]  # fmt: skip
     assert table["wrcor"].to_pylist() == [1.0, None, 5.0, 5.0]
     assert table["status"].to_pylist() == ["ok", "failed", "ok", "ok"]
@@ -131,7 +131,7 @@ def test_what_is_exported(folder):
     assert json.loads((folder / "best.json").read_text()) == {
         "architecture": "arch 2",
         "scores": {"wrcor": 5.0, "naswot": 0.1},
-        "cost": {"flops": 10, "params": 20},
+        "cost": {"flops": 10, "params": 20, "memory": 30, "layers": 4, "latency": 1.5},
         "trial": 2,
     }
     assert "arch 2" in (folder / "report.html").read_text()

@@ -62,6 +62,7 @@ class Proxy:
         summary: one line for listings.
         higher_is_better: whether networks with a higher value are expected to train better.
         deterministic: whether the same network and batch give the same value for every seed.
+        version: of its values; raised when they change, so that those kept from before are not taken for new ones.
     """
 
     name: str
@@ -72,6 +73,7 @@ class Proxy:
     summary: str
     higher_is_better: bool = True
     deterministic: bool = True
+    version: int = 1
 
     @property
     def needs_labels(self) -> bool:
@@ -91,6 +93,7 @@ def register(
     aliases: tuple[str, ...] = (),
     higher_is_better: bool = True,
     deterministic: bool = True,
+    version: int = 1,
 ) -> Callable[[Compute], Compute]:
     """Decorator that enters a proxy under `name`; its docstring's first line becomes the summary.
 
@@ -106,7 +109,7 @@ def register(
             raise ValueError(f"proxy name {taken[0]!r} is registered twice")
         summary = (compute.__doc__ or "").strip().split("\n")[0]
         asked = needs if isinstance(needs, tuple) else (needs,)
-        _PROXIES[name] = Proxy(name, aliases, asked, compute, paper, summary, higher_is_better, deterministic)
+        _PROXIES[name] = Proxy(name, aliases, asked, compute, paper, summary, higher_is_better, deterministic, version)
         _CANONICAL.update(dict.fromkeys((name, *aliases), name))
         return compute
 

@@ -29,6 +29,7 @@ class Candidate:
         seconds: wall time of its evaluation.
         seen_before: whether its scores were taken over from an isomorphic candidate.
         reason: what went wrong; None if nothing did.
+        cached: whether its scores were known from another run.
     """
 
     trial: int
@@ -41,6 +42,7 @@ class Candidate:
     seconds: float
     seen_before: bool = False
     reason: str | None = None
+    cached: bool = False
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,7 @@ class Candidates:
         own: positions [A] of the trials that were scored themselves, in order.
         architectures: of these, as text.
         scores: of these, by proxy name [A], NaN where there is none.
+        cached: how many scores were known from other runs.
         statuses: trials by status.
         seconds: wall time of evaluating, added up.
         failures: by status and reason.
@@ -73,6 +76,7 @@ class Candidates:
     own: npt.NDArray[np.int64]
     architectures: list[str]
     scores: Mapping[str, Floats]
+    cached: int
     statuses: Counter[str]
     seconds: float
     failures: Mapping[tuple[str, str], Failures]
@@ -90,6 +94,7 @@ class Candidates:
             np.array(columns.own, dtype=np.int64),
             columns.architectures,
             {name: np.array(values) for name, values in columns.scores.items()},
+            columns.cached,
             columns.statuses,
             columns.seconds,
             {kind: Failures(count, columns.first[kind]) for kind, count in columns.failures.most_common()},
@@ -109,6 +114,7 @@ class _Columns:
     own: array[int] = field(default_factory=lambda: array("q"))
     architectures: list[str] = field(default_factory=list)
     scores: dict[str, array[float]] = field(default_factory=dict)
+    cached: int = 0
     statuses: Counter[str] = field(default_factory=Counter)
     seconds: float = 0.0
     failures: Counter[tuple[str, str]] = field(default_factory=Counter)
@@ -126,6 +132,7 @@ class _Columns:
         self.trial.append(candidate.trial)
         self.objective.append(_number(candidate.objective))
         self.flops.append(_number(candidate.flops))
+        self.cached += candidate.cached
         self.statuses[candidate.status] += 1
         self.seconds += candidate.seconds
         if candidate.status != "ok" or candidate.reason is not None:

@@ -27,6 +27,7 @@ def tiles(candidates: Candidates, best: Sequence[Candidate], objective: str) -> 
         "degenerate": str(candidates.statuses["degenerate"]),
         "failed": str(candidates.statuses["failed"]),
         "seen before": str(len(candidates) - len(candidates.own)),
+        **({"from the cache": str(candidates.cached)} if candidates.cached else {}),
         "scoring time": numbers.duration(candidates.seconds),
     }
     items = "".join(f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in shown.items())

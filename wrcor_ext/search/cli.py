@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import shlex
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from wrcor_ext.ops.native import check_required
 from wrcor_ext.options import add_flags, from_words
 from wrcor_ext.repeats import seed_of
 from wrcor_ext.reporting import consoles
-from wrcor_ext.search import callbacks, driver, folders, pools, subcommands, summary
+from wrcor_ext.search import cached_pool, callbacks, driver, folders, subcommands, summary
 from wrcor_ext.search import config as configs
 from wrcor_ext.search.config import OPTIONS, SearchConfig
 from wrcor_ext.search.environment import environment
@@ -30,6 +30,7 @@ from wrcor_ext.search.interruption import Interruption
 from wrcor_ext.search.limits import limited
 from wrcor_ext.search.progress import Progress
 from wrcor_ext.search.refine import Leader, Scores, refine
+from wrcor_ext.search.score_cache import ScoreCache
 from wrcor_ext.search.setup import batch_of, space_of
 from wrcor_ext.search.study import Study, recorded_config
 from wrcor_ext.search.timings import EVALUATE, Timings
@@ -71,8 +72,8 @@ def _search(argv: Sequence[str]) -> int:
     with Study(folder, config, environment(batch), resume=config.resume) as study:
         for note in study.notes:
             messages.print(f"note: {note}; further scores may differ in their last digits", markup=False)
-        with callbacks.watching(hooks, study, messages) as watching:
-            return _run(study, space, strategy, batch, messages, watching)
+        with callbacks.watching(hooks, study, messages) as watching, _cache(config, messages) as cache:
+            return _run(study, space, strategy, batch, messages, watching, cache)
 
 
 def _run(
@@ -82,6 +83,7 @@ def _run(
     batch: Batch,
     messages: Console,
     watching: callbacks.Callbacks,
+    cache: ScoreCache | None,
 ) -> int:
     config = study.config
     evaluator = InProcessEvaluator(space, batch, config)
@@ -96,7 +98,7 @@ def _run(
         best = next((one.trial for one in study.leaders()), None)
         progress = Progress(messages, budget=config.budget, done=study.resumed, best=best, objective=study.objective)
         try:
-            with progress, pools.chosen(config, space, batch, evaluator) as pool:
+            with progress, cached_pool.chosen(cache, config, space, batch, evaluator) as pool:
                 driver.run(
                     study.journal,
                     space,
@@ -106,6 +108,7 @@ def _run(
                     objective=study.objective,
                     budget=config.budget,
                     group=config.group,
+                    dedup=config.dedup,
                     progress=callbacks.Watchers(progress, watching),
                     interruption=interruption,
                     timings=timings,
@@ -115,7 +118,7 @@ def _run(
         leaders, complete = study.leaders(), not config.refine
         if config.refine:
             with suppress(KeyboardInterrupt), timings.phase(EVALUATE):
-                refined = _refined(leaders, space, config, batch.images.shape[-1], interruption)
+                refined = _refined(leaders, space, config, batch.images.shape[-1], cache, interruption)
                 leaders, complete = (leaders, False) if refined is None else (refined, True)
         written = study.export(leaders)
     summary.show(study, leaders, written, timings, as_json=config.json)
@@ -134,7 +137,12 @@ def _run(
 
 
 def _refined(
-    leaders: Sequence[Leader], space: Space[Any], config: SearchConfig, image_size: int, interruption: Interruption
+    leaders: Sequence[Leader],
+    space: Space[Any],
+    config: SearchConfig,
+    image_size: int,
+    cache: ScoreCache | None,
+    interruption: Interruption,
 ) -> list[Leader] | None:
     """The leaders after `--refine`; None if that was interrupted."""
 
@@ -144,12 +152,18 @@ def _refined(
         other = replace(config, seed=seed_of(repeat, config.seed))
         batch = batch_of(other, image_size)
         archs = [space.parse(trial.architecture) for trial in trials]
-        with pools.chosen(other, space, batch, InProcessEvaluator(space, batch, other)) as pool:
+        with cached_pool.chosen(cache, other, space, batch, InProcessEvaluator(space, batch, other)) as pool:
             found = list(pool.results(archs, lambda: interruption.requested))
         scores = {trials[index].trial: evaluation.scores for index, _, evaluation in found}
         return scores if len(scores) == len(trials) else None
 
     return refine([one.trial for one in leaders], config.objective, rescore, config.refine)
+
+
+def _cache(config: SearchConfig, messages: Console) -> AbstractContextManager[ScoreCache | None]:
+    if config.cache is None:
+        return nullcontext()
+    return ScoreCache(Path(config.cache), lambda note: messages.print(f"note: {note}", markup=False))
 
 
 def configuration(argv: Sequence[str]) -> tuple[SearchConfig, Path | None]:

@@ -84,6 +84,9 @@ class SearchConfig(ScoringOptions):
         "candidates asked for at a time; a strategy learns from them together, workers share them",
         kinds.whole(1, 10**4),
     )
+    dedup: bool = option(
+        True, "score isomorphic candidates once; without, each one as in the published code", kinds.switch()
+    )
     budget: int = option(128, "number of trials, those of the resumed run included", kinds.whole(1), role="adjustable")
     workers: int | None = option(
         None,
@@ -97,6 +100,12 @@ class SearchConfig(ScoringOptions):
         None,
         "longest time for a candidate, tried twice",
         kinds.optional(kinds.positive("seconds"), "no limit"),
+        role="adjustable",
+    )
+    cache: str | None = option(
+        None,
+        "folder of scores that runs share: what is there costs nothing",
+        kinds.optional(kinds.text("a folder"), "not used"),
         role="adjustable",
     )
     refine: int = option(

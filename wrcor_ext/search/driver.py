@@ -30,6 +30,7 @@ def run(
     objective: Objective,
     budget: int,
     group: int,
+    dedup: bool = True,
     progress: Watcher,
     interruption: Interruption,
     timings: Timings,
@@ -39,7 +40,8 @@ def run(
     Candidates are asked for and told in groups of `group`, in the order of their numbers, whoever evaluates them and in
     whatever order: the trials and the final result do not depend on that. Stopped at any moment and called again with a
     fresh strategy of the same options, it ends with the same journal. An architecture that is isomorphic to an earlier
-    one of the run is not evaluated: it takes over the earlier one's scores, and the strategy is told them.
+    one of the run is not evaluated: it takes over the earlier one's scores, and the strategy is told them. Without
+    `dedup`, each is evaluated, even one that was proposed before.
 
     Args:
         journal: of the run.
@@ -50,6 +52,7 @@ def run(
         objective: what the strategy is told of a trial.
         budget: number of trials. A strategy that has nothing more to propose ends the run earlier.
         group: candidates asked for at a time.
+        dedup: whether isomorphic architectures are evaluated once.
         progress: is shown each trial.
         interruption: is looked at before each trial.
         timings: is told where the time goes.
@@ -68,7 +71,7 @@ def run(
             return
         # The rest of a group that is cut off by the budget is asked for again, should the budget grow.
         members = _Group(journal, space, told, archs[: budget - told], timings)
-        for trial in members.evaluated(evaluator, pool, interruption):
+        for trial in members.evaluated(evaluator, pool, interruption, dedup=dedup):
             with timings.phase("display"):
                 progress.show(trial)
         if len(members.finished) < len(archs):
@@ -90,7 +93,7 @@ class _Group(Generic[A]):
         self._archs = dict(enumerate(archs, start=first))
         self._texts = {number: space.format(arch) for number, arch in self._archs.items()}
         self._keys = {number: space.key(arch) for number, arch in self._archs.items()}
-        self.finished = {n: trial for n, trial in journal.since(first).items() if n in self._archs}
+        self.finished = journal.numbered(first, len(archs))
         for number, trial in self.finished.items():
             if trial.architecture != self._texts[number]:
                 raise InputError(
@@ -98,16 +101,18 @@ class _Group(Generic[A]):
                     f"{self._texts[number]}: it is not a journal of this run"
                 )
 
-    def evaluated(self, evaluator: Evaluator[A], pool: Pool[A], interruption: Interruption) -> Iterator[Trial]:
+    def evaluated(
+        self, evaluator: Evaluator[A], pool: Pool[A], interruption: Interruption, *, dedup: bool
+    ) -> Iterator[Trial]:
         """Finishes what is not finished yet; each trial is committed before it is handed out."""
+        kinds = self._keys if dedup else {number: str(number) for number in self._archs}
         firsts: dict[str, int] = {}
-        for number, key in self._keys.items():
-            firsts.setdefault(key, number)
+        for number, kind in kinds.items():
+            firsts.setdefault(kind, number)
         with self._timings.phase("ask"):
-            earlier = {key: self._journal.scored(key, before=min(self._archs)) for key in firsts}
-        new = [
-            n for n, key in self._keys.items() if earlier[key] is None and firsts[key] == n and n not in self.finished
-        ]
+            first = min(self._archs)
+            earlier = {kind: self._journal.scored(kind, before=first) if dedup else None for kind in firsts}
+        new = [n for n, kind in kinds.items() if earlier[kind] is None and firsts[kind] == n and n not in self.finished]
         with_results = pool.results([self._archs[n] for n in new], lambda: interruption.requested)
         while True:
             with self._timings.phase(EVALUATE):
@@ -117,8 +122,8 @@ class _Group(Generic[A]):
             index, cost, evaluation = found
             number = new[index]
             yield self._commit(Trial(number, self._texts[number], self._keys[number], cost, evaluation))
-        for number, key in self._keys.items():
-            source = earlier[key] or self.finished.get(firsts[key])
+        for number, kind in kinds.items():
+            source = earlier[kind] or self.finished.get(firsts[kind])
             # Without a source its first of kind was not evaluated: the search is being stopped.
             if number in self.finished or source is None:
                 continue

@@ -9,7 +9,7 @@ from typing import Generic, Protocol, TypeVar
 from wrcor_ext.data import Batch
 from wrcor_ext.devices import checked_device
 from wrcor_ext.errors import BackendError, WrcorError, in_words
-from wrcor_ext.results import STATUSES, Scores
+from wrcor_ext.results import Scores
 from wrcor_ext.scoring import Measurement, finish, measure
 from wrcor_ext.search.config import SearchConfig
 from wrcor_ext.search.trial import Evaluation
@@ -93,8 +93,7 @@ class InProcessEvaluator(Generic[A]):
         return [one if isinstance(one, Evaluation) else self._evaluation(next(scored), *one) for one in group]
 
     def _evaluation(self, scores: Scores, measurement: Measurement, seconds: float) -> Evaluation:
-        members = self._config.members
-        values = {name: scores[name].value if scores[name].status == "ok" else None for name in members}
-        status = min((scores[name].status for name in self._config.objective.proxies), key=STATUSES.index)
+        troubles = scores.troubles
+        values = {name: None if name in troubles else scores[name].value for name in self._config.members}
         finishing = scores.seconds - measurement.seconds
-        return Evaluation(status, values, seconds + finishing, scores.reason)
+        return Evaluation.of(values, troubles, self._config.objective.proxies, seconds=seconds + finishing)

@@ -150,4 +150,5 @@ def candidate(trial: Trial, objective: float | None) -> Candidate:
         seconds=evaluation.seconds,
         seen_before=trial.duplicate_of is not None,
         reason=evaluation.reason,
+        cached=evaluation.cached,
     )

@@ -35,8 +35,8 @@ _SCHEMA = (
         scores TEXT NOT NULL, flops INTEGER, params INTEGER, memory INTEGER, layers INTEGER,
         duplicate_of INTEGER, latency REAL, seconds REAL NOT NULL, cached INTEGER NOT NULL
     )""",
-    # Only trials that were scored themselves: what a duplicate looks for.
-    "CREATE UNIQUE INDEX scored ON trials (key) WHERE duplicate_of IS NULL",
+    # Only trials that were scored themselves: what a duplicate looks for. Several of a key where each one is scored.
+    "CREATE INDEX scored ON trials (key) WHERE duplicate_of IS NULL",
     "CREATE TABLE checkpoint (id INTEGER PRIMARY KEY CHECK (id = 0), told INTEGER NOT NULL, strategy TEXT NOT NULL)",
 )
 # All but what was measured, and where scores were known from.
@@ -135,18 +135,25 @@ class Journal:
 
     def scored(self, key: str, before: int) -> Trial | None:
         """The trial under number `before` that scored an architecture of this canonical key, if any did."""
-        return next(self._select("WHERE key = ? AND duplicate_of IS NULL AND trial < ?", (key, before)), None)
+        return next(self._select("WHERE key = ? AND duplicate_of IS NULL AND trial < ? LIMIT 1", (key, before)), None)
 
-    def since(self, number: int) -> dict[int, Trial]:
-        """The finished trials from `number` on, by number."""
-        return {trial.trial: trial for trial in self._select("WHERE trial >= ?", (number,))}
+    def numbered(self, first: int, count: int) -> dict[int, Trial]:
+        """Those of the trials `first`, ..., `first + count - 1` that are finished, by number."""
+        found = self._select("WHERE trial >= ? AND trial < ?", (first, first + count))
+        return {trial.trial: trial for trial in found}
 
     def own_scores(self) -> Iterator[tuple[int, dict[str, float | None]]]:
-        """Number and scores of the trials that were scored themselves, in order: much faster than `trials`."""
+        """Number and scores of the trials that were scored themselves, in order: much faster than `trials`.
+
+        Of one architecture that was scored again, because duplicates were to be, only the first.
+        """
+        query = (
+            "SELECT trial, scores FROM trials AS own WHERE duplicate_of IS NULL AND NOT EXISTS (SELECT 1 FROM trials "
+            "WHERE key = own.key AND duplicate_of IS NULL AND trial < own.trial AND architecture = own.architecture) "
+            "ORDER BY trial"
+        )
         with storage_errors(self.path):
-            for number, scores in self._db.execute(
-                "SELECT trial, scores FROM trials WHERE duplicate_of IS NULL ORDER BY trial"
-            ):
+            for number, scores in self._db.execute(query):
                 yield number, json.loads(scores)
 
     def trial(self, number: int) -> Trial:
@@ -173,6 +180,12 @@ class Journal:
         """How many trials took over the scores of an isomorphic one."""
         with storage_errors(self.path):
             (count,) = self._db.execute("SELECT count(*) FROM trials WHERE duplicate_of IS NOT NULL").fetchone()
+        return int(count)
+
+    def cached(self) -> int:
+        """How many trials found their scores in a cache."""
+        with storage_errors(self.path):
+            (count,) = self._db.execute("SELECT count(*) FROM trials WHERE cached").fetchone()
         return int(count)
 
     def seconds(self) -> float:

@@ -43,7 +43,7 @@ class Progress:
     def __init__(self, console: Console, *, budget: int, done: int, best: Trial | None, objective: Objective) -> None:
         self._best = best
         self._objective = objective
-        self._duplicates = self._without_score = 0
+        self._duplicates = self._cached = self._without_score = 0
         columns: list[rich_progress.ProgressColumn] = [
             rich_progress.MofNCompleteColumn(),
             rich_progress.BarColumn(bar_width=16),
@@ -68,6 +68,7 @@ class Progress:
         self._without_score += self._objective.values(trial.evaluation.scores) is None
         self._best = better(self._objective, self._best, trial)
         self._duplicates += trial.duplicate_of is not None
+        self._cached += trial.evaluation.cached
         self._bar.update(self._task, advance=1, best=self._best_text(), counts=self._counts_text())
 
     def _best_text(self) -> str:
@@ -82,7 +83,9 @@ class Progress:
         return None if self._best is None else self._objective.values(self._best.evaluation.scores)
 
     def _counts_text(self) -> str:
-        counts = ((self._duplicates, "seen before"), (self._without_score, "without score"))
+        counts = (
+            (self._duplicates, "seen before"), (self._cached, "from the cache"), (self._without_score, "without score")
+        )  # fmt: skip
         shown = ", ".join(f"{count} {what}" for count, what in counts if count)
         return f"({shown})" if shown else ""
 

@@ -47,6 +47,7 @@ def facts(run: Run, top: int) -> dict[str, object]:
         "budget": run.config.budget,
         "status": run.journal.status_counts(),
         "seen_before": run.journal.duplicates(),
+        "cached": run.journal.cached(),
         "seconds": run.journal.seconds(),
         "reasons": run.journal.reasons(),
         "best": [leader_facts(one) for one in run.leaders(top)],
@@ -71,7 +72,10 @@ def _print(run: Run, top: int) -> None:
     if leaders:
         console.print(summary.table(leaders, config))
     counts = [f"{count} {status}" for status, count in journal.status_counts().items()]
-    parts = [*counts, f"{journal.duplicates()} seen before", f"scored in {numbers.duration(journal.seconds())}"]
+    parts = [*counts, f"{journal.duplicates()} seen before"]
+    if cached := journal.cached():
+        parts.append(f"{cached} from the cache")
+    parts.append(f"scored in {numbers.duration(journal.seconds())}")
     console.print(", ".join(parts), markup=False)
     for reason, count in journal.reasons().items():
         console.print(f"{count} times: {reason}", markup=False, soft_wrap=True)

@@ -27,6 +27,8 @@ def show(study: Study, leaders: Sequence[Leader], written: Sequence[Path], timin
     counts = study.journal.status_counts()
     total = sum(counts.values())
     parts = [f"{total} trials", *(f"{number} {status}" for status, number in counts.items() if status != "ok")]
+    if cached := study.journal.cached():
+        parts.append(f"{cached} from the cache")
     if timings.total:
         now = f"{total - study.resumed} of them now, " if study.resumed else ""
         parts.append(f"{now}in {numbers.duration(timings.total)}, {timings.bookkeeping:.1%} of it bookkeeping")
@@ -75,6 +77,8 @@ def _facts(study: Study, leaders: Sequence[Leader], written: Sequence[Path], tim
         "trials": study.journal.count(),
         "resumed_after": study.resumed,
         "status": study.journal.status_counts(),
+        "seen_before": study.journal.duplicates(),
+        "cached": study.journal.cached(),
         "best": [leader_facts(leader) for leader in leaders],
         "fingerprint": study.fingerprint(),
         "seconds": timings.seconds,

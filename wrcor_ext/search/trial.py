@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 
-from wrcor_ext.results import Status
+from wrcor_ext.results import STATUSES, Status, Trouble, reason_of
 from wrcor_ext.spaces import Cost
 
 
@@ -19,6 +19,7 @@ class Evaluation:
         seconds: wall time of building and scoring.
         reason: what went wrong, for the objective or any other proxy; None if nothing did.
         cached: whether the scores were known from another run.
+        troubles: of `reason`, what belongs to a single proxy. A journal does not keep them apart.
     """
 
     status: Status
@@ -26,6 +27,30 @@ class Evaluation:
     seconds: float
     reason: str | None = None
     cached: bool = False
+    troubles: Mapping[str, Trouble] = field(default_factory=dict, compare=False)
+
+    @classmethod
+    def of(
+        cls,
+        scores: Mapping[str, float | None],
+        troubles: Mapping[str, Trouble],
+        ranking: Iterable[str],
+        *,
+        seconds: float,
+        cached: bool = False,
+    ) -> Evaluation:
+        """An evaluation from what is known of each proxy.
+
+        Args:
+            scores: value by name, None for those in `troubles`.
+            troubles: why they have none, in the order of `scores`.
+            ranking: names of the proxies whose values rank candidates.
+            seconds: as in the attribute.
+            cached: likewise.
+        """
+        statuses = (troubles[name].status if name in troubles else "ok" for name in ranking)
+        status = min(statuses, key=STATUSES.index)
+        return cls(status, scores, seconds, reason_of(troubles), cached, troubles)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,5 +98,5 @@ class Trial:
 
     def repeated(self, trial: int, architecture: str, cost: Cost | None) -> Trial:
         """The trial of an architecture that is isomorphic to this one's: same scores, in no time."""
-        evaluation = replace(self.evaluation, seconds=0.0)
+        evaluation = replace(self.evaluation, seconds=0.0, cached=False)
         return Trial(trial, architecture, self.key, cost, evaluation, duplicate_of=self.trial)

@@ -25,6 +25,7 @@ class SpaceEntry:
         options: keyword arguments that `factory` takes.
         paper: where the space is defined; empty for the user's own.
         summary: one line for listings.
+        version: of its networks and their initial weights; raised when they change, as scores do with them.
     """
 
     name: str
@@ -32,12 +33,13 @@ class SpaceEntry:
     options: tuple[str, ...]
     paper: str
     summary: str
+    version: int = 1
 
 
 _SPACES: dict[str, SpaceEntry] = {}
 
 
-def register(name: str, *, paper: str) -> Callable[[S], S]:
+def register(name: str, *, paper: str, version: int = 1) -> Callable[[S], S]:
     """Class decorator that enters a space; the first line of its docstring becomes the summary.
 
     Raises:
@@ -49,7 +51,7 @@ def register(name: str, *, paper: str) -> Callable[[S], S]:
             raise ValueError(f"space name {name!r} is registered twice")
         cls.name = name
         summary = _summary(cls)
-        _SPACES[name] = SpaceEntry(name, cls, tuple(inspect.signature(cls).parameters), paper, summary)
+        _SPACES[name] = SpaceEntry(name, cls, tuple(inspect.signature(cls).parameters), paper, summary, version)
         return cls
 
     return enter
