@@ -15,6 +15,7 @@ from wrcor_ext.errors import InputError
 from wrcor_ext.limited_space import LimitedSpace
 from wrcor_ext.spaces import Limits
 from wrcor_ext.strategies import reinforce
+from wrcor_ext.strategies.policy import FactorisedPolicy
 from wrcor_ext.strategies.reinforce import Reinforce
 
 
@@ -47,29 +48,69 @@ def test_the_warm_up_is_random_and_moves_nothing():
     assert any(strategy.state()["logits"])
 
 
+def by_torch(first, later, shape):
+    """Logits [variables, choices], baseline and skipped candidates after the warm-up `first` and further ones.
+
+    Args:
+        first: values.
+        later: codes, value, and what is added to the reward of each candidate.
+        shape: of the logits.
+    """
+    scale = [value for value in first if value is not None]
+    logits = torch.nn.Parameter(torch.zeros(shape, dtype=torch.float64))
+    optimizer = torch.optim.Adam([logits], lr=0.01)
+    baseline, skipped = 0.0, len(first) - len(scale)
+    for codes, value, credit in later:
+        if value is None:
+            skipped += 1
+            continue
+        reward = (value - fmean(scale)) / pstdev(scale)
+        optimizer.zero_grad()
+        log_probability = torch.distributions.Categorical(logits=logits).log_prob(torch.tensor(codes)).sum()
+        (-(reward + credit - baseline) * log_probability).backward()
+        optimizer.step()
+        baseline = 0.9 * baseline + 0.1 * reward
+    return logits.detach().numpy().ravel(), baseline, skipped
+
+
 @pytest.mark.parametrize("group", [1, 8])
 def test_it_is_the_algorithm_as_torch_would_have_it(group):
     strategy = Reinforce(ToySpace(), seed=0, warm_up=16, learning_rate=0.01, baseline_decay=0.9)
     asked = searched(strategy, 16 + 64, group=group)
-    first = [value for arch in asked[:16] if (value := value_of(arch)) is not None]
-    logits = torch.nn.Parameter(torch.zeros(4, 5, dtype=torch.float64))
-    optimizer = torch.optim.Adam([logits], lr=0.01)
-    baseline, skipped = 0.0, 16 - len(first)
-    for arch in asked[16:]:
-        value = value_of(arch)
-        if value is None:
-            skipped += 1
-            continue
-        reward = (value - fmean(first)) / pstdev(first)
-        optimizer.zero_grad()
-        log_probability = torch.distributions.Categorical(logits=logits).log_prob(torch.tensor(arch)).sum()
-        (-(reward - baseline) * log_probability).backward()
-        optimizer.step()
-        baseline = 0.9 * baseline + 0.1 * reward
+    later = [(arch, value_of(arch), 0.0) for arch in asked[16:]]
+    logits, baseline, skipped = by_torch([value_of(arch) for arch in asked[:16]], later, (4, 5))
     state = strategy.state()
-    np.testing.assert_allclose(state["logits"], logits.detach().numpy().ravel(), rtol=0, atol=1e-12)
+    np.testing.assert_allclose(state["logits"], logits, rtol=0, atol=1e-12)
     assert state["baseline"] == pytest.approx(baseline, rel=1e-12)
     assert strategy.skipped == skipped > 1
+
+
+def test_a_candidate_that_took_many_draws_is_credited_the_logarithm_of_their_number(monkeypatch):
+    def value(arch):
+        return float(space.cost(arch).params)
+
+    class Counting(FactorisedPolicy):
+        draws = 0
+
+        def draw(self, rng):
+            self.draws += 1
+            return super().draw(rng)
+
+    monkeypatch.setattr(reinforce, "FactorisedPolicy", Counting)
+    monkeypatch.setattr(reinforce, "EASY_DRAWS", 3)
+    space = spaces.get("nasbench_macro")
+    encoding = space.encoding()
+    limits = Limits(params=sorted(map(value, space.enumerate()))[space.size // 4])
+    strategy = Reinforce(LimitedSpace(space, limits), seed=0, warm_up=16, learning_rate=0.01)
+    first = [value(arch) for arch in searched(strategy, 16, value)]
+    later, before = [], 0
+    for _ in range(64):
+        (arch,) = searched(strategy, 1, value)
+        draws = strategy._policy.draws - before
+        before = strategy._policy.draws
+        later.append((encoding.encode(arch), value(arch), max(0.0, np.log(draws / 3))))
+    assert {credit > 0 for *_, credit in later} == {False, True}
+    np.testing.assert_allclose(strategy.state()["logits"], by_torch(first, later, (8, 3))[0], rtol=0, atol=1e-12)
 
 
 def test_it_learns_a_separable_objective():
@@ -126,7 +167,7 @@ def test_what_was_drawn_is_learnt_from_not_another_form_of_it():
     strategy = Reinforce(space, seed=0, warm_up=2)
     strategy.tell([(arch, float(number)) for number, arch in enumerate(strategy.ask(2))])
     asked = strategy.ask(30)
-    drawn = [tuple(codes) for _, codes in strategy.state()["pending"]]
+    drawn = [tuple(codes) for _, codes, _ in strategy.state()["pending"]]
     assert [encoding.decode(codes) for codes in drawn] == asked
     # A cell that was drawn with a loose end: its canonical codes are others.
     place = next(i for i, (codes, arch) in enumerate(zip(drawn, asked, strict=True)) if codes != encoding.encode(arch))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -21,13 +22,28 @@ if TYPE_CHECKING:
 # Draws of the policy before none is expected to be an architecture within the limits: some ten seconds.
 MAX_DRAWS = 100_000
 
+# Draws that it may take to find a valid one; a policy that needs more is led back. They take some ten milliseconds.
+EASY_DRAWS = 100
+
 
 @dataclass(frozen=True)
 class Draw(Generic[A]):
-    """A candidate that was asked for; codes are None where it is of the warm-up and not drawn from the policy."""
+    """A candidate that was asked for.
+
+    Attributes:
+        arch: the architecture.
+        codes: as drawn from the policy; None for a random architecture of the warm-up.
+        number: of draws until this one was valid.
+    """
 
     arch: A
-    codes: Codes | None
+    codes: Codes | None = None
+    number: int = 1
+
+    @property
+    def credit(self) -> float:
+        """What is added to the reward of a candidate that was hard to find."""
+        return max(0.0, math.log(self.number / EASY_DRAWS))
 
 
 @register(
@@ -51,7 +67,11 @@ class Reinforce(Strategy[A]):
     policy conditioned on being valid, whose log-probability is that of the draw less the logarithm of the probability
     of any valid draw. The gradient is that of the first part, of the draw, as if invalid draws did not happen. What is
     left out would be multiplied by reward - baseline and is the same for every draw: it vanishes on average where the
-    baseline is the mean reward.
+    baseline is the mean reward. For the same reason nothing keeps the policy near what is valid: the best candidates
+    often lie at a limit, and the policy may drift beyond it until it draws next to nothing else. A candidate that took
+    n > 100 draws is therefore credited log(n / 100) on top of its reward. The number of draws does not depend on which
+    valid one ends them, so on average this moves the policy along the gradient of the logarithm of the probability of
+    valid draws, the more the rarer they are.
 
     Each candidate makes one step, in the order of asking, also where several were asked for together; the gradient is
     then that of the policy as it is by then, a few steps after the draw.
@@ -114,12 +134,12 @@ class Reinforce(Strategy[A]):
     def _next(self) -> Draw[A]:
         if self._samples_left > 0:
             self._samples_left -= 1
-            return Draw(self._space.sample(self._rng), None)
+            return Draw(self._space.sample(self._rng))
         refusal = None
-        for _ in range(MAX_DRAWS):
+        for number in range(1, MAX_DRAWS + 1):
             codes = self._policy.draw(self._rng)
             try:
-                return Draw(self._encoding.decode(codes), codes)
+                return Draw(self._encoding.decode(codes), codes, number)
             except InputError as error:
                 refusal = error
         raise InputError(
@@ -139,17 +159,18 @@ class Reinforce(Strategy[A]):
                 self._skipped += 1
                 continue
             # Other codes than those drawn may stand for the same architecture, and `encode` may give those.
-            codes = self._encoding.encode(arch) if drawn is None else drawn
-            self._policy.move(self._adam.step((reward - self._baseline) * self._policy.gradient(codes)))
+            codes = self._encoding.encode(arch) if drawn.codes is None else drawn.codes
+            advantage = reward - self._baseline + drawn.credit
+            self._policy.move(self._adam.step(advantage * self._policy.gradient(codes)))
             self._baseline += (1 - self._baseline_decay) * (reward - self._baseline)
 
-    def _drawn(self, arch: A) -> Codes | None:
-        """The codes that the policy drew when it was asked for the architecture."""
-        draw = next((draw for draw in self._pending if draw.arch == arch), None)
-        if draw is None:
-            return None
-        self._pending.remove(draw)
-        return draw.codes
+    def _drawn(self, arch: A) -> Draw[A]:
+        """Takes what was drawn when it was asked for the architecture off the list of what is pending."""
+        for draw in self._pending:
+            if draw.arch == arch:
+                self._pending.remove(draw)
+                return draw
+        return Draw(arch)
 
     def _own_state(self) -> dict[str, Any]:
         return {
@@ -159,7 +180,7 @@ class Reinforce(Strategy[A]):
             "adam": self._adam.state(),
             "baseline": self._baseline,
             "skipped": self._skipped,
-            "pending": [[self._space.format(draw.arch), draw.codes] for draw in self._pending],
+            "pending": [[self._space.format(draw.arch), draw.codes, draw.number] for draw in self._pending],
         }
 
     def _restore_own(self, state: Mapping[str, Any]) -> None:
@@ -170,5 +191,6 @@ class Reinforce(Strategy[A]):
         self._baseline = float(state["baseline"])
         self._skipped = int(state["skipped"])
         self._pending = deque(
-            Draw(self._space.parse(text), None if codes is None else tuple(codes)) for text, codes in state["pending"]
+            Draw(self._space.parse(text), None if codes is None else tuple(codes), int(number))
+            for text, codes, number in state["pending"]
         )
