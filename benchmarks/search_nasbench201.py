@@ -2,8 +2,8 @@
 
     python benchmarks/search_nasbench201.py --data ../shared/data
 
-`--data` is a folder with `nasbench201.csv.gz` (columns `arch`, `cifar10_test200`, ...) and `cifar10_sample.npz`. Each strategy
-searches with `sjw` on real CIFAR-10 images, once per seed; the seed draws images, initial weights and proposals. The
+`--data` is a folder with `nasbench201.csv.gz` (columns `arch`, `cifar10_test200`, ...) and `cifar10_sample.npz`. Each
+strategy searches with `sjw` on real CIFAR-10 images, once per seed; the seed draws images, weights and proposals. The
 accuracy is that of the one candidate that the search calls the best: no accuracy is looked at before. The best of the
 whole table is printed beside it.
 
