@@ -68,9 +68,9 @@ class SearchConfig(ScoringOptions):
     strategy: str = option(
         "evolution",
         "how candidates are proposed",
-        kinds.choice(strategies.names(), lambda name: strategies.get(name).name),
+        kinds.choice(strategies.names(), strategies.checked_name),
     )
-    population_size: int = option(64, "evolution: candidates alive at once", kinds.whole(1, 10**6))
+    population_size: int = option(64, "evolution and nsga2: candidates alive at once", kinds.whole(1, 10**6))
     tournament_size: int = option(10, "evolution: draws per tournament, whose best is mutated", kinds.whole(1, 10**6))
     learning_rate: float = option(1e-3, "reinforce: about how far a candidate moves the policy", kinds.positive())
     baseline_decay: float = option(

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from wrcor_ext.strategies import evolution, random, reinforce
+from wrcor_ext.strategies import evolution, nsga2, optuna_adapter, random, reinforce
 from wrcor_ext.strategies.base import Strategy
 from wrcor_ext.strategies.preference import Highest, Preference, Values
-from wrcor_ext.strategies.registry import StrategyEntry, create, get, names, register
+from wrcor_ext.strategies.registry import StrategyEntry, checked_name, create, get, names, register
 
 __all__ = [
     "Highest",
@@ -13,10 +13,13 @@ __all__ = [
     "Strategy",
     "StrategyEntry",
     "Values",
+    "checked_name",
     "create",
     "evolution",
     "get",
     "names",
+    "nsga2",
+    "optuna_adapter",
     "random",
     "register",
     "reinforce",

@@ -27,6 +27,7 @@ class StrategyEntry:
         factory: the class.
         paper: where it is described.
         summary: one line for listings.
+        argument: keyword argument of `factory` that stands behind the name, as in `optuna:tpe`; None without any.
     """
 
     name: str
@@ -34,12 +35,13 @@ class StrategyEntry:
     factory: type[Strategy[Any]]
     paper: str
     summary: str
+    argument: str | None = None
 
 
 _STRATEGIES: dict[str, StrategyEntry] = {}
 
 
-def register(name: str, *, paper: str, options: tuple[str, ...] = ()) -> Callable[[S], S]:
+def register(name: str, *, paper: str, options: tuple[str, ...] = (), argument: str | None = None) -> Callable[[S], S]:
     """Class decorator that enters a strategy; the first line of its docstring becomes the summary.
 
     Raises:
@@ -51,7 +53,7 @@ def register(name: str, *, paper: str, options: tuple[str, ...] = ()) -> Callabl
             raise ValueError(f"strategy name {name!r} is registered twice")
         cls.name = name
         summary = (cls.__doc__ or "").strip().split("\n")[0]
-        _STRATEGIES[name] = StrategyEntry(name, options, cls, paper, summary)
+        _STRATEGIES[name] = StrategyEntry(name, options, cls, paper, summary, argument)
         return cls
 
     return enter
@@ -63,14 +65,30 @@ def names() -> tuple[str, ...]:
 
 
 def get(name: str) -> StrategyEntry:
-    """The entry called `name`.
+    """The entry called `name`; what stands behind a colon does not count.
 
     Raises:
         InputError: for an unknown name; the nearest ones are offered.
     """
-    if name not in _STRATEGIES:
+    entry = _STRATEGIES.get(name.partition(":")[0])
+    if entry is None:
         raise InputError(f"unknown strategy {name!r}: {did_you_mean(name, _STRATEGIES)}known are {', '.join(names())}")
-    return _STRATEGIES[name]
+    return entry
+
+
+def checked_name(name: str) -> str:
+    """`name` itself, if it names a strategy with the argument that it needs.
+
+    Raises:
+        InputError: if not.
+    """
+    entry = get(name)
+    _, colon, argument = name.partition(":")
+    if entry.argument is None and colon:
+        raise InputError(f"strategy {entry.name} takes no {argument!r} behind its name")
+    if entry.argument is not None and not argument:
+        raise InputError(f"strategy {entry.name} needs a {entry.argument}: {entry.name}:{entry.argument.upper()}")
+    return name
 
 
 def create(
@@ -88,6 +106,8 @@ def create(
     Raises:
         InputError: for an unknown name or an option out of range.
     """
-    entry = get(name)
+    entry = get(checked_name(name))
     taken: dict[str, Any] = {key: options[key] for key in entry.options if key in options}
+    if entry.argument is not None:
+        taken[entry.argument] = name.partition(":")[2]
     return entry.factory(space, seed=seed, preference=preference, **taken)
