@@ -7,6 +7,7 @@ import io
 import time
 
 import pytest
+from helpers.every_strategy import EVERY_STRATEGY
 from helpers.toy import ToyEvaluator, ToySpace
 from rich.console import Console
 
@@ -68,7 +69,7 @@ def search(
     return evaluator, timings
 
 
-@pytest.fixture(params=strategies.names())
+@pytest.fixture(params=EVERY_STRATEGY)
 def name(request):
     return request.param
 

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import torch
 from helpers.counted import counted
+from helpers.every_strategy import EVERY_STRATEGY
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
@@ -151,7 +152,7 @@ def test_lists_in_a_grid_become_tuples():
     assert len(space.build(arch)) == 2 * 2 + 3
 
 
-@pytest.mark.parametrize("name", strategies.names())
+@pytest.mark.parametrize("name", EVERY_STRATEGY)
 def test_every_strategy_searches_it(grid, name):
     strategy = strategies.create(name, grid, seed=0)
     seen = set()
