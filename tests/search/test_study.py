@@ -241,3 +241,8 @@ def test_runs_without_a_folder_are_numbered_and_found_again(tmp_path):
     assert folders.latest_folder(replace(CONFIG, seed=4), tmp_path) == made[1]
     assert folders.latest_folder(replace(CONFIG, seed=5), tmp_path) is None
     assert folders.new_folder(CONFIG, tmp_path).name == "nasbench201-evolution-wrcor-10"
+
+
+def test_the_name_of_a_folder_has_no_character_that_needs_quotes(tmp_path):
+    config = SearchConfig(strategy="optuna:tpe", proxies=["vote:rank(snip,-jacob_cor)"])
+    assert folders.new_folder(config, tmp_path).name == "nasbench201-optuna-tpe-vote-rank-snip-jacob_cor-1"

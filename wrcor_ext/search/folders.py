@@ -13,9 +13,9 @@ ROOT = Path("runs")
 
 
 def _stem(config: SearchConfig) -> str:
-    # A vote holds brackets and colons, which neither shells nor file systems are fond of.
-    objective = re.sub(r"\W+", "-", config.proxies[0]).strip("-")
-    return f"{config.space}-{config.strategy}-{objective}"
+    # Votes, and whatever is a reference to an object, hold what neither shells nor file systems are fond of.
+    names = (config.space, config.strategy, config.proxies[0])
+    return "-".join(re.sub(r"\W+", "-", name).strip("-") for name in names)
 
 
 def _numbered(config: SearchConfig, root: Path) -> dict[int, Path]:
