@@ -122,7 +122,7 @@ def test_without_a_backward_there_is_nothing_to_put_elsewhere() -> None:
         MemoryError("Unable to allocate 8 GiB"),
     ],
 )
-def test_the_host_s_own_shortage_is_refused_at_once(error: Exception) -> None:
+def test_the_host_s_own_shortage_is_met_by_less_memory_and_then_refused(error: Exception) -> None:
     class Starved(Tight):
         def forward(self, x: Tensor) -> Tensor:
             self.forwards += 1
@@ -131,7 +131,10 @@ def test_the_host_s_own_shortage_is_refused_at_once(error: Exception) -> None:
     model = Starved()
     with pytest.raises(wrcor_ext.OutOfMemoryError, match="does not fit into memory"):
         wrcor_ext.score(model, *batch())
-    assert model.forwards == 1
+    assert model.forwards == 2
+    with pytest.raises(wrcor_ext.OutOfMemoryError, match="does not fit into memory"):
+        wrcor_ext.score(model, *batch(), proxies=["acor"])
+    assert model.forwards == 3
 
 
 def test_a_response_that_the_model_overwrites_later_is_measured_in_time(monkeypatch: pytest.MonkeyPatch) -> None:

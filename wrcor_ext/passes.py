@@ -15,10 +15,12 @@ from torch.autograd.graph import save_on_cpu
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.utils import parametrize
 
-from wrcor_ext.errors import InputError, NotApplicableError, OutOfMemoryError, WrcorError, in_words
+from wrcor_ext.errors import InputError, NotApplicableError, WrcorError, in_words
+from wrcor_ext.memory import free, out_of_gpu_memory, out_of_memory, shortage
 from wrcor_ext.needs import Loss, Need, OwnPasses, ResponseSum, Seen, Skipped, Subject, logits_of, weights_of
 from wrcor_ext.plan import Plan
 from wrcor_ext.preserve import preserved, seeded
+from wrcor_ext.recomputing import OverwrittenInputError, recomputable, recomputed
 from wrcor_ext.recorder import Recorder, Rule
 from wrcor_ext.response_sums import OverwrittenError, ResponseSums
 from wrcor_ext.score_input import Amp, ClassRange, Tail, check_classes, device_of, placed
@@ -53,23 +55,37 @@ class Measured:
         sums: of responses, if any are wanted.
         levels: L.
         first_levels: per sum of responses, the first level that it takes.
-        offloaded: whether what the backward needs had to wait in the host's memory.
+        saving: what had to be done to fit into memory, for `ProxyResult.detail`.
     """
 
     results: dict[Need, Any]
     sums: ResponseSums | None = None
     levels: int = 1
     first_levels: dict[ResponseSum, int] = field(default_factory=dict)
-    offloaded: bool = False
+    saving: dict[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class _Way:
-    """One way to run a pass; all give the same score, but for the rounding of a layout."""
+    """One way to run a pass; all give the same score, but for the rounding of a layout.
+
+    Attributes:
+        channels_last: the layout of the images.
+        offloaded: what only the backward needs waits in the host's memory.
+        recomputed: the modules that keep their input only, and run again in the backward; None before that is tried.
+        grouped: whether responses are measured in groups.
+    """
 
     channels_last: bool = False
     offloaded: bool = False
+    recomputed: tuple[nn.Module, ...] | None = None
     grouped: bool | None = None
+
+    @property
+    def saving(self) -> dict[str, object]:
+        """What it saves memory by."""
+        found: dict[str, object] = {"offloaded": True} if self.offloaded else {}
+        return found | ({"recomputed": len(self.recomputed)} if self.recomputed else {})
 
 
 def run(model: nn.Module, images: Tensor, labels: Tensor | None, request: Request) -> Measured:
@@ -87,7 +103,7 @@ def run(model: nn.Module, images: Tensor, labels: Tensor | None, request: Reques
 
 
 def _own(need: OwnPasses, model: nn.Module, images: Tensor, labels: Tensor | None, request: Request) -> Any:
-    """The result of a need with passes of its own; what does not fit is run again as in the shared pass."""
+    """The result of a need with passes of its own; on a GPU, what does not fit is run again with the host's memory."""
 
     def measure() -> Any:
         with _prepared(model, request.seed), save_on_cpu() if offloaded else nullcontext():
@@ -98,10 +114,10 @@ def _own(need: OwnPasses, model: nn.Module, images: Tensor, labels: Tensor | Non
         try:
             return _result_or_reason(measure)
         except Exception as error:  # noqa: BLE001  of missing memory: all others are results
-            if offloaded or not need.backwards or not _out_of_gpu_memory(error):
-                return Skipped(str(_shortage(model, images, error)))
+            if offloaded or not need.backwards or not out_of_gpu_memory(error):
+                return Skipped(str(shortage(model, images, error)))
         offloaded = True
-        _free()
+        free()
 
 
 def _result_or_reason(compute: Callable[[], Any]) -> Any:
@@ -115,7 +131,7 @@ def _result_or_reason(compute: Callable[[], Any]) -> Any:
     except NotApplicableError as error:
         return Skipped(str(error))
     except Exception as error:
-        if _out_of_memory(error):
+        if out_of_memory(error):
             raise
         return Skipped(str(error) if isinstance(error, WrcorError) else in_words(error), traceback.format_exc())
 
@@ -128,8 +144,8 @@ def _shared(model: nn.Module, images: Tensor, labels: Tensor | None, request: Re
     """
     on_cpu = (device_of(model) or images.device).type == "cpu"
     way: _Way | None = _Way(channels_last=on_cpu and images.dim() == 4 and request.rule != "reference")
-    while True:
-        assert way is not None
+    short: Exception | None = None
+    while way is not None:
         try:
             with _prepared(model, request.seed):
                 subject = _subject(model, images, labels, request)
@@ -137,58 +153,38 @@ def _shared(model: nn.Module, images: Tensor, labels: Tensor | None, request: Re
                     subject = replace(subject, images=subject.images.contiguous(memory_format=torch.channels_last))
                 with parametrize.cached():  # as `weights_of` asks for
                     return _shared_pass(subject, request, way)
-        except (RuntimeError, MemoryError, OverwrittenError) as error:
-            way = _other_way(way, error, request)
-            if way is None:
-                if _out_of_memory(error):
-                    raise _shortage(model, images, error) from error
+        except (RuntimeError, MemoryError, OverwrittenError, OverwrittenInputError) as error:
+            if out_of_memory(error):
+                short = error.with_traceback(None)
+            way = _other_way(way, error, model, request)
+            if way is None and short is None:
                 raise
         # Past the handler the error is gone, and with it the graph that its traceback kept alive.
-        if way.offloaded:
-            _free()
+        if short is not None:
+            free()
+    assert short is not None
+    raise shortage(model, images, short) from short
 
 
-def _other_way(way: _Way, error: Exception, request: Request) -> _Way | None:
+def _other_way(way: _Way, error: Exception, model: nn.Module, request: Request) -> _Way | None:
     """How to run the pass again after `error`, if there is a way."""
     if isinstance(error, OverwrittenError):
         return replace(way, grouped=False)
+    if isinstance(error, OverwrittenInputError):
+        return replace(way, recomputed=tuple(block for block in way.recomputed or () if block is not error.block))
     if isinstance(error, WrcorError):
         return None
-    if _out_of_memory(error):
-        # The same batch in the same operations, but what only the backward needs waits in the host's memory. On a CPU
-        # that is the memory that ran out.
-        on_gpu = _out_of_gpu_memory(error)
-        has_graph = request.plan.loss_gradients or request.plan.image_gradients
-        return replace(way, offloaded=True) if on_gpu and has_graph and not way.offloaded else None
+    if out_of_memory(error):
+        # The same batch in the same operations, but what only the backward needs is elsewhere: in the host's memory,
+        # unless that is what ran out, or it is computed again.
+        if not request.plan.has_graph or way.recomputed is not None:
+            return None
+        if out_of_gpu_memory(error) and not way.offloaded:
+            return replace(way, offloaded=True)
+        blocks = recomputable(model, request.blocks)
+        return replace(way, offloaded=False, recomputed=tuple(blocks)) if blocks else None
     # A `view` that flattens channels, say: it wants the layout that the model was written for.
     return replace(way, channels_last=False) if way.channels_last else None
-
-
-def _free() -> None:
-    if torch.cuda.is_initialized():
-        torch.cuda.empty_cache()
-
-
-def _out_of_memory(error: Exception) -> bool:
-    if isinstance(error, WrcorError):
-        return False
-    # On a CPU torch raises a RuntimeError like any other.
-    return _out_of_gpu_memory(error) or isinstance(error, MemoryError) or "can't allocate memory" in str(error)
-
-
-def _out_of_gpu_memory(error: Exception) -> bool:
-    # torch's allocator has an exception of its own; CUDA's libraries, which take memory for themselves, have words.
-    return isinstance(error, torch.OutOfMemoryError) or any(
-        words in str(error) for words in ("_STATUS_ALLOC_FAILED", "CUDA error: out of memory")
-    )
-
-
-def _shortage(model: nn.Module, images: Tensor, error: Exception) -> OutOfMemoryError:
-    said = str(error).strip().split("\n")[0]
-    return OutOfMemoryError(
-        f"{type(model).__name__} with a batch of shape {tuple(images.shape)} does not fit into memory: give fewer "
-        f"images, a tail, or amp='bfloat16' ({said})"
-    )
 
 
 def _prepared(model: nn.Module, seed: int) -> ExitStack:
@@ -243,15 +239,16 @@ def _shared_pass(subject: Subject, request: Request, way: _Way) -> Measured:
     image_gradients = plan.image_gradients and images.is_floating_point()
     if image_gradients:
         images.requires_grad_(True)
-    needs_graph = plan.loss_gradients or plan.image_gradients
     with ExitStack() as stack:
-        if not needs_graph:
+        if not plan.has_graph:
             stack.enter_context(torch.no_grad())
         if way.offloaded:
             stack.enter_context(save_on_cpu())
+        context = partial(_autocast, request.amp, images.device)
+        roots = stack.enter_context(recomputed(way.recomputed or (), partial(_is_rooted, request, first), context))
         loss: Tensor | None = None
         with ExitStack() as forward:
-            forward.enter_context(_autocast(request.amp, images.device))
+            forward.enter_context(context())
             watches = {probe: forward.enter_context(probe.watch(subject)) for probe in plan.probes}
             recorder: Recorder | None = None
             if sums is not None:
@@ -284,7 +281,9 @@ def _shared_pass(subject: Subject, request: Request, way: _Way) -> Measured:
             scale = FLOAT16_LOSS_SCALE if request.amp == "float16" else 1.0
             for watch in watches.values():
                 watch.listening, watch.loss_scale = True, scale
-            gradients = [None if g is None else g / scale for g in _backward(recorder, loss * scale, weights, images)]
+            gradients = [
+                None if g is None else g / scale for g in _backward(recorder, loss * scale, weights, images, roots)
+            ]
             for watch in watches.values():
                 watch.listening = False
     if sums is not None:
@@ -298,7 +297,14 @@ def _shared_pass(subject: Subject, request: Request, way: _Way) -> Measured:
         probe: _result_or_reason(partial(watch.finish, subject, seen)) for probe, watch in watches.items()
     }
     results.update(unanswered)
-    return Measured(results, sums, max(1, len(subject.blocks)), first_levels, way.offloaded)
+    return Measured(results, sums, max(1, len(subject.blocks)), first_levels, way.saving)
+
+
+def _is_rooted(request: Request, first_level: int, block: nn.Module) -> bool:
+    """Whether the graph may begin at a response inside `block`."""
+    inside = set(block.modules())
+    levels = [level for level, opening in enumerate(request.blocks) if opening in inside]
+    return request.plan.response_gradients and (not levels or levels[-1] >= first_level)
 
 
 def _image_gradient(total: Tensor, images: Tensor, *, retain_graph: bool) -> Tensor:
@@ -310,17 +316,16 @@ def _image_gradient(total: Tensor, images: Tensor, *, retain_graph: bool) -> Ten
 
 
 def _backward(
-    recorder: Recorder | None, loss: Tensor, weights: Sequence[Tensor], images: Tensor
+    recorder: Recorder | None, loss: Tensor, weights: Sequence[Tensor], images: Tensor, roots: Sequence[Tensor]
 ) -> Sequence[Tensor | None]:
     """The backward of the loss; gradients of `weights`."""
     if recorder is None:
         if not (weights and loss.requires_grad):
             return [None] * len(weights)
         return torch.autograd.grad(loss, weights, allow_unused=True)
-    if weights or not images.requires_grad or recorder.first_level > 0:
-        return recorder.backward(loss, also=weights)
-    recorder.backward(loss, also=[images])
-    return ()
+    cut = images.requires_grad and recorder.first_level > 0
+    also = [*weights, *roots] if weights or roots or cut or not images.requires_grad else [images]
+    return recorder.backward(loss, also=also, begun_before=cut)[: len(weights)]
 
 
 def _autocast(amp: Amp, device: torch.device) -> AbstractContextManager[object]:

@@ -51,6 +51,11 @@ class Plan:
         return self.weight_gradients or self.response_gradients
 
     @property
+    def has_graph(self) -> bool:
+        """Whether any backward follows the shared forward."""
+        return self.loss_gradients or self.image_gradients
+
+    @property
     def level_weighted(self) -> bool:
         """Whether `tail` makes a difference."""
         return any(need.level_weighted for need in self.responses)
@@ -69,7 +74,7 @@ class Plan:
         """The plan in words, one line per pass and one for the total."""
         lines = []
         if self.shared:
-            graph = "with" if self.loss_gradients or self.image_gradients else "without"
+            graph = "with" if self.has_graph else "without"
             backwards = []
             if self.loss_gradients:
                 ends = [("responses", self.response_gradients), ("weights", self.weight_gradients)]

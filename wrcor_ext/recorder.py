@@ -92,8 +92,17 @@ class Recorder:
 
     def __exit__(self, *exception: object) -> None:
         self._attached.close()
+        if exception[0] is not None:
+            self._let_go()
 
-    def backward(self, loss: Tensor, also: Sequence[Tensor] = ()) -> tuple[Tensor | None, ...]:
+    def _let_go(self) -> None:
+        """Releases the graph: its hooks hold the recorder, a circle that nothing else would break."""
+        self._sources.clear()
+        self._edges.clear()
+
+    def backward(
+        self, loss: Tensor, also: Sequence[Tensor] = (), *, begun_before: bool = False
+    ) -> tuple[Tensor | None, ...]:
         """Runs the gradients of `loss` (a scalar) back to the first response; `.grad` stays untouched.
 
         A call that the loss does not depend on has the gradient zero, and that is what the sink gets for it.
@@ -102,21 +111,22 @@ class Recorder:
             loss: of the forward that was recorded.
             also: tensors that take part in the graph, and that every response depends on which does not begin a graph
                 of its own: weights, or the images.
+            begun_before: whether the graph begins before the first response and is not to be followed back to there.
+                Takes more memory: the gradients of all responses are kept until the end.
 
         Returns:
             The gradients of `also`; None where the loss does not depend on one.
         """
-        # Where the graph begins before the first response, it is followed no further back than the responses.
-        targets = [*also, *self._sources, *(() if also else self._edges)]
+        cut = not also and (begun_before or not self._sources)
+        targets = [*also, *self._sources, *(self._edges if cut else ())]
         gradients: tuple[Tensor | None, ...] = (None,) * len(also)
-        if targets and loss.requires_grad:
-            self._listening = True
-            try:
+        try:
+            if targets and loss.requires_grad:
+                self._listening = True
                 gradients = torch.autograd.grad(loss, targets, allow_unused=True)[: len(also)]
-            finally:
-                self._listening = False
-        self._sources.clear()
-        self._edges.clear()
+        finally:
+            self._listening = False
+            self._let_go()
         for missing in self._awaited.values():
             zero = torch.zeros(missing.shape, dtype=missing.dtype, device=missing.device)
             self._sink.gradient(missing.level, zero)

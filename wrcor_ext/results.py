@@ -28,8 +28,8 @@ class ProxyResult:
         detail: what stands behind the number: `sign` of the determinant; responses `used`, `skipped` (constant over
             some image, or not finite) and `ignored` (their first dimension is not the batch); how many of the used
             ones are gradients, `gradients_used`, where the proxy takes those; `levels` and `first_level`; `offloaded`
-            if the pass fitted into a GPU only with the host's memory; a `reason` unless ok, and the `traceback` if
-            failed.
+            if the pass fitted into a GPU only with the host's memory, `recomputed`, a number of blocks, if it fitted
+            because these ran again in the backward; a `reason` unless ok, and the `traceback` if failed.
     """
 
     value: float

@@ -241,7 +241,7 @@ def _blamed_on_parameters(result: ProxyResult) -> ProxyResult:
 def _result(proxy: Proxy, measurement: Measurement, results: Sequence[Any]) -> ProxyResult:
     began = time.perf_counter()
     seconds = measurement.seconds
-    detail: dict[str, object] = {"offloaded": True} if measurement.measured.offloaded else {}
+    detail: dict[str, object] = dict(measurement.measured.saving)
     for need, result in zip(proxy.needs, results, strict=True):
         if isinstance(result, Skipped):
             detail["reason"] = result.reason
