@@ -5,19 +5,13 @@ from __future__ import annotations
 import importlib.util
 import platform
 import re
-import subprocess
-from pathlib import Path
 
 import numpy as np
 import torch
 
 import wrcor_ext
 from wrcor_ext import ops
-from wrcor_ext.machine import cpu_model
-
-ROOT = Path(__file__).resolve().parent.parent
-# What the measured code is made of; a changed text or result does not make a measurement another one.
-_MEASURED = ("wrcor_ext", "csrc", "benchmarks/*.py", "setup.py", "CMakeLists.txt")
+from wrcor_ext.machine import SOURCES, commit, cpu_model
 
 
 def environment(device: torch.device) -> dict[str, str | int]:
@@ -33,7 +27,7 @@ def environment(device: torch.device) -> dict[str, str | int]:
         "cupy": _cupy_version(),
         "cuda": torch.version.cuda or "",
         "python": platform.python_version(),
-        "commit": commit(),
+        "commit": commit(sources=(*SOURCES, "benchmarks/*.py")),
     }
 
 
@@ -47,20 +41,6 @@ def hardware(device: torch.device) -> str:
 def slug(text: str) -> str:
     """`text` as part of a file name: "NVIDIA H100 80GB HBM3" is "nvidia-h100-80gb-hbm3"."""
     return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
-
-
-def commit(root: Path = ROOT) -> str:
-    """Short hash of the checkout, "+" behind it where the measured sources differ; "" outside a git checkout."""
-    try:
-        short = _git(root, "rev-parse", "--short=12", "HEAD").strip()
-        changed = _git(root, "status", "--porcelain", "--untracked-files=no", "--", *_MEASURED).strip()
-    except (OSError, subprocess.CalledProcessError):
-        return ""
-    return short + ("+" if changed else "")
-
-
-def _git(root: Path, *arguments: str) -> str:
-    return subprocess.run(["git", "-C", str(root), *arguments], check=True, capture_output=True, text=True).stdout
 
 
 def _instruction_set(device: torch.device) -> str:

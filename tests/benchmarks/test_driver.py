@@ -10,7 +10,7 @@ import driver
 import pytest
 import torch
 from driver import Case, Contender
-from environment import commit, slug
+from environment import slug
 from helpers.commands import run_ok
 from schema import read_csv
 from timing import Clock, cache_bytes, copy_sample
@@ -141,7 +141,3 @@ def test_threads_are_limited_before_numpy_is_there():
         "print(os.environ['OMP_NUM_THREADS'], 'numpy' in sys.modules or 'torch' in sys.modules)"
     )
     assert run_ok(sys.executable, "-c", program, cwd=BENCHMARKS) == "3 False\n"
-
-
-def test_commit_is_empty_outside_a_checkout(tmp_path):
-    assert commit(tmp_path) == ""

@@ -69,7 +69,7 @@ def _search(argv: Sequence[str]) -> int:
     # Only now, so that nothing is left behind where any of the above refuses its input.
     folder = folder or folders.new_folder(config)
     messages = consoles.messages()
-    with Study(folder, config, environment(batch), resume=config.resume) as study:
+    with Study(folder, config, environment(batch, config.device), resume=config.resume) as study:
         for note in study.notes:
             messages.print(f"note: {note}; further scores may differ in their last digits", markup=False)
         with callbacks.watching(hooks, study, messages) as watching, _cache(config, messages) as cache:
