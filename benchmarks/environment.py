@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import platform
 import re
+from pathlib import Path
 
 import numpy as np
 import torch
