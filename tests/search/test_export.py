@@ -73,14 +73,17 @@ def test_a_standalone_file_computes_the_same_without_this_package(tmp_path):
             '"ops": ["input", "maxpool3x3", "conv3x3-bn-relu", "output"]}',
         ),
         "mobilenetv2": (spaces.get("mobilenetv2"), "mobilenetv2@32"),
+        "nasbench_macro": (spaces.get("nasbench_macro"), "02110120"),
+        "channelbench_mobilenet": (spaces.get("channelbench_mobilenet"), "1213111"),
     }
+    assert made.keys() == set(spaces.names())
     paths = []
     for name, (space, text) in made.items():
         construction = export_source.construction(space, space.parse(text))
         source = export_source.standalone(
             construction, title="A title.", origin="An origin.", num_classes=7, image_size=8, seed=5
         )
-        assert imported(source) <= {"__future__", "collections", "dataclasses", "math", "torch"}
+        assert imported(source) <= {"__future__", "collections", "dataclasses", "math", "torch", "typing"}
         assert max(map(len, source.splitlines())) < 160
         paths.append(tmp_path / f"{name}.py")
         paths[-1].write_text(source)
@@ -196,8 +199,12 @@ def test_onnx_computes_the_same_for_batches_of_any_size_and_is_checked():
         export_files.check_onnx(content, space.build(arch, seed=6).eval(), images)
 
 
-def test_other_spaces_have_a_program_of_torch_export(tmp_path, without_packages):
-    config = SearchConfig(space="nasbench_macro", proxies=["wrcor"], budget=4, seed=5)
+def test_spaces_of_the_users_own_have_a_program_of_torch_export(tmp_path, monkeypatch, without_packages):
+    (tmp_path / "own_space.py").write_text(
+        "from wrcor_ext.spaces.nasbench_macro import NASBenchMacro\n\n\nclass Own(NASBenchMacro): ...\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    config = SearchConfig(space="own_space:Own", proxies=["wrcor"], budget=4, seed=5)
     folder = run(tmp_path / "run", config, archs=["00000000"])
     written = contents(folder)
     assert list(written) == ["architecture.txt", "candidate.json", "model.pt2"]

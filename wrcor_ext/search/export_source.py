@@ -11,7 +11,7 @@ import importlib
 import inspect
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from types import ModuleType
@@ -19,11 +19,13 @@ from typing import Any
 
 import wrcor_ext
 from wrcor_ext.spaces import Space
+from wrcor_ext.spaces.channelbench import ChannelBenchMobileNet
 from wrcor_ext.spaces.mobilenetv2 import MobileNetV2
 from wrcor_ext.spaces.nasbench101 import NASBench101
 from wrcor_ext.spaces.nasbench101_cell import OPS, encode
 from wrcor_ext.spaces.nasbench101_graph import unpack
 from wrcor_ext.spaces.nasbench201 import NASBench201
+from wrcor_ext.spaces.nasbench_macro import NASBenchMacro
 
 _PACKAGE = wrcor_ext.__name__
 
@@ -44,39 +46,66 @@ class Construction:
 
 
 def construction(space: Space[Any], arch: Any) -> Construction | None:
-    """How the network of an architecture is made; None for spaces whose networks are not written down as classes."""
-    if isinstance(space, NASBench201):
-        from wrcor_ext.spaces.nets.nasbench201 import TinyNetwork
+    """How the network of an architecture is made; None for a space of the user's own."""
+    # Not isinstance: a subclass may build something else.
+    made = _CONSTRUCTIONS.get(type(space))
+    return None if made is None else made(space, arch)
 
-        shape = space.shape
-        options = (
-            f"stem_width={shape.stem_width}, cells_per_stage={shape.cells_per_stage}, batch_norm={shape.batch_norm}"
-        )
-        return Construction((TinyNetwork,), f"({_listed(arch)})", f"TinyNetwork(ARCHITECTURE, num_classes, {options})")
-    if isinstance(space, NASBench101):
-        from wrcor_ext.spaces.nasbench101_cost import NetworkShape
-        from wrcor_ext.spaces.nets.nasbench101 import Network
 
-        sources, labels = unpack(encode(arch))
-        ops = _listed(OPS[label] for label in labels)
-        cell = f'{{\n    "sources": [{_listed(sources)}],\n    "ops": [{ops}],\n}}'
-        outer = space.shape
-        options = f"stem_width={outer.stem_width}, stacks={outer.stacks}, cells_per_stack={outer.cells_per_stack}"
-        made = f"NetworkShape({options}, num_classes=num_classes, image_size={outer.image_size})"
-        return Construction(
-            (Network, NetworkShape), cell, f"Network(\n        **ARCHITECTURE,\n        shape={made},\n    )"
-        )
-    if isinstance(space, MobileNetV2):
-        from wrcor_ext.spaces.mobilenetv2_arch import Architecture, Block
-        from wrcor_ext.spaces.nets.mobilenetv2 import MasterNet
+def _nasbench201(space: NASBench201, arch: Any) -> Construction:
+    from wrcor_ext.spaces.nets.nasbench201 import TinyNetwork
 
-        blocks = "".join(f"        {block!r},\n" for block in arch.blocks)
-        text = (
-            f"Architecture(\n    stem={arch.stem},\n    blocks=(\n{blocks}    ),\n    head={arch.head},\n"
-            f"    resolution={arch.resolution},\n)"
-        )
-        return Construction((MasterNet, Architecture, Block), text, "MasterNet(ARCHITECTURE, num_classes)")
-    return None
+    shape = space.shape
+    options = f"stem_width={shape.stem_width}, cells_per_stage={shape.cells_per_stage}, batch_norm={shape.batch_norm}"
+    return Construction((TinyNetwork,), f"({_listed(arch)})", f"TinyNetwork(ARCHITECTURE, num_classes, {options})")
+
+
+def _nasbench101(space: NASBench101, arch: Any) -> Construction:
+    from wrcor_ext.spaces.nasbench101_cost import NetworkShape
+    from wrcor_ext.spaces.nets.nasbench101 import Network
+
+    sources, labels = unpack(encode(arch))
+    ops = _listed(OPS[label] for label in labels)
+    cell = f'{{\n    "sources": [{_listed(sources)}],\n    "ops": [{ops}],\n}}'
+    outer = space.shape
+    options = f"stem_width={outer.stem_width}, stacks={outer.stacks}, cells_per_stack={outer.cells_per_stack}"
+    made = f"NetworkShape({options}, num_classes=num_classes, image_size={outer.image_size})"
+    return Construction(
+        (Network, NetworkShape), cell, f"Network(\n        **ARCHITECTURE,\n        shape={made},\n    )"
+    )
+
+
+def _mobilenetv2(_: MobileNetV2, arch: Any) -> Construction:
+    from wrcor_ext.spaces.mobilenetv2_arch import Architecture, Block
+    from wrcor_ext.spaces.nets.mobilenetv2 import MasterNet
+
+    blocks = "".join(f"        {block!r},\n" for block in arch.blocks)
+    text = (
+        f"Architecture(\n    stem={arch.stem},\n    blocks=(\n{blocks}    ),\n    head={arch.head},\n"
+        f"    resolution={arch.resolution},\n)"
+    )
+    return Construction((MasterNet, Architecture, Block), text, "MasterNet(ARCHITECTURE, num_classes)")
+
+
+def _nasbench_macro(_: NASBenchMacro, arch: Any) -> Construction:
+    from wrcor_ext.spaces.nets.nasbench_macro import MacroNetwork
+
+    return Construction((MacroNetwork,), json.dumps(arch), "MacroNetwork(ARCHITECTURE, num_classes)")
+
+
+def _channelbench(_: ChannelBenchMobileNet, arch: Any) -> Construction:
+    from wrcor_ext.spaces.nets.channelbench import ChannelNetwork
+
+    return Construction((ChannelNetwork,), json.dumps(arch), "ChannelNetwork(ARCHITECTURE, num_classes)")
+
+
+_CONSTRUCTIONS: dict[type[Space[Any]], Callable[[Any, Any], Construction]] = {
+    NASBench201: _nasbench201,
+    NASBench101: _nasbench101,
+    MobileNetV2: _mobilenetv2,
+    NASBenchMacro: _nasbench_macro,
+    ChannelBenchMobileNet: _channelbench,
+}
 
 
 def _listed(values: Iterable[object]) -> str:

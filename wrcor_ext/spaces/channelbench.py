@@ -52,36 +52,29 @@ class ChannelBenchMobileNet(DigitSpace):
         Raises:
             InputError: for a value that is no architecture, or an option out of range.
         """
-        from wrcor_ext.spaces.nets.inverted_residual import ConvBN, InvertedResidual, LayeredNetwork
+        from wrcor_ext.spaces.nets.channelbench import ChannelNetwork
         from wrcor_ext.spaces.seeding import private_rng
 
         self._check(arch)
-        classes, widths = self._classes(num_classes), _widths(arch)
+        classes = self._classes(num_classes)
         with private_rng(seed):
-            modules = [
-                ConvBN(3, widths[0], 3, stride=2),
-                *(
-                    InvertedResidual(before, inner, after, kernel=3, stride=stride)
-                    for before, inner, after, stride in _blocks(widths)
-                ),
-                ConvBN(widths[4], widths[6], 1),
-            ]
-            return LayeredNetwork(modules, widths[6], classes)
+            return ChannelNetwork(arch, classes)
 
     def _count(self, arch: str, tally: Tally, num_classes: int) -> None:
-        widths = _widths(arch)
+        widths = widths_of(arch)
         tally.convolution(3, 3, widths[0], stride=2)
-        for before, inner, after, stride in _blocks(widths):
+        for before, inner, after, stride in blocks_of(widths):
             tally.inverted_residual(before, inner, after, kernel=3, stride=stride)
         tally.convolution(1, widths[4], widths[6])
         tally.linear(widths[6], num_classes)
 
 
-def _widths(arch: str) -> tuple[int, ...]:
+def widths_of(arch: str) -> tuple[int, ...]:
+    """The seven widths of a valid architecture."""
     return tuple(base * int(digit) for base, digit in zip(_BASE_WIDTHS, arch, strict=True))
 
 
-def _blocks(widths: tuple[int, ...]) -> Iterator[tuple[int, int, int, int]]:
+def blocks_of(widths: tuple[int, ...]) -> Iterator[tuple[int, int, int, int]]:
     """Input, inner and output width and stride of the four inverted residuals."""
     c0, c1, c2, c3, c4, c5, _ = widths
     yield from ((c0, c1, c0, 1), (c0, c2, c0, 1), (c0, c3, c4, 2), (c4, c5, c4, 1))

@@ -12,15 +12,15 @@ from wrcor_ext.spaces.registry import register
 if TYPE_CHECKING:
     from torch import nn
 
-_STEM_WIDTH = 32
-_HEAD_WIDTH = 1280
+STEM_WIDTH = 32
+HEAD_WIDTH = 1280
 _STAGES = (2, 3, 3)  # layers; the first of a stage halves the side and doubles the channels
 
 # Digit: kernel and expansion of the inverted residual; `0` is the identity.
 _KERNEL_EXPANSION = {"1": (3, 3), "2": (5, 6)}
 
 
-class _Layer(NamedTuple):
+class Layer(NamedTuple):
     """One of the eight layers; `kernel` and `inner_width` are 0 for the identity."""
 
     in_width: int
@@ -76,43 +76,31 @@ class NASBenchMacro(DigitSpace):
         Raises:
             InputError: for a value that is no architecture, or an option out of range.
         """
-        from torch import nn
-
-        from wrcor_ext.spaces.nets.inverted_residual import ConvBN, InvertedResidual, LayeredNetwork
+        from wrcor_ext.spaces.nets.nasbench_macro import MacroNetwork
         from wrcor_ext.spaces.seeding import private_rng
 
-        def module(layer: _Layer) -> nn.Module:
-            if layer.kernel:
-                return InvertedResidual(
-                    layer.in_width, layer.inner_width, layer.out_width, kernel=layer.kernel, stride=layer.stride
-                )
-            if layer.stride == 1:
-                return nn.Identity()
-            return ConvBN(layer.in_width, layer.out_width, 1, stride=layer.stride, linear=True)
-
         self._check(arch)
-        classes, layers = self._classes(num_classes), list(_layers(arch))
+        classes = self._classes(num_classes)
         with private_rng(seed):
-            modules = [ConvBN(3, _STEM_WIDTH, 3), *map(module, layers), ConvBN(layers[-1].out_width, _HEAD_WIDTH, 1)]
-            return LayeredNetwork(modules, _HEAD_WIDTH, classes)
+            return MacroNetwork(arch, classes)
 
     def _count(self, arch: str, tally: Tally, num_classes: int) -> None:
-        tally.convolution(3, 3, _STEM_WIDTH)
-        width = _STEM_WIDTH
-        for width_in, width, stride, kernel, inner in _layers(arch):
+        tally.convolution(3, 3, STEM_WIDTH)
+        width = STEM_WIDTH
+        for width_in, width, stride, kernel, inner in layers_of(arch):
             if kernel:
                 tally.inverted_residual(width_in, inner, width, kernel=kernel, stride=stride)
             elif stride > 1:
                 tally.convolution(1, width_in, width, stride=stride)
-        tally.convolution(1, width, _HEAD_WIDTH)
-        tally.linear(_HEAD_WIDTH, num_classes)
+        tally.convolution(1, width, HEAD_WIDTH)
+        tally.linear(HEAD_WIDTH, num_classes)
 
 
-def _layers(arch: str) -> Iterator[_Layer]:
+def layers_of(arch: str) -> Iterator[Layer]:
     """The eight layers of a valid architecture."""
-    width = _STEM_WIDTH
+    width = STEM_WIDTH
     strides = (2 if layer == 0 else 1 for layers in _STAGES for layer in range(layers))
     for digit, stride in zip(arch, strides, strict=True):
         kernel, expansion = _KERNEL_EXPANSION.get(digit, (0, 0))
-        yield _Layer(width, width * stride, stride, kernel, width * expansion)
+        yield Layer(width, width * stride, stride, kernel, width * expansion)
         width *= stride
