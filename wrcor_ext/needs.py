@@ -175,6 +175,10 @@ class OwnPasses(Need, ABC):
     backwards: ClassVar[int] = 0
     on: ClassVar[str] = "the images"
 
+    def merged(self, other: OwnPasses) -> OwnPasses | None:
+        """A need whose result answers both in fewer passes, if there is one."""
+        return None
+
     @abstractmethod
     def measure(self, subject: Subject) -> Any:
         """The result; modes, `requires_grad` and buffers of the model may be changed and are put back afterwards.

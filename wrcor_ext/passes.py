@@ -97,8 +97,8 @@ def run(model: nn.Module, images: Tensor, labels: Tensor | None, request: Reques
         OutOfMemoryError: if not even one shared pass fits into the device's memory.
     """
     measured = _shared(model, images, labels, request) if request.plan.shared else Measured({})
-    for need in request.plan.own:
-        measured.results[need] = _own(need, model, images, labels, request)
+    for need, answered in request.plan.own.items():
+        measured.results.update(dict.fromkeys(answered, _own(need, model, images, labels, request)))
     return measured
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from wrcor_ext.needs import Need, OwnPasses, Probe, ResponseSum
@@ -17,13 +18,13 @@ class Plan:
         wanted: the proxies.
         responses: sums over the responses of the shared forward.
         probes: what else watches it.
-        own: needs that run the network their own way, one after the other.
+        own: needs that run the network their own way, one after the other, and those of the proxies that each answers.
     """
 
     wanted: tuple[Proxy, ...]
     responses: tuple[ResponseSum, ...]
     probes: tuple[Probe, ...]
-    own: tuple[OwnPasses, ...]
+    own: Mapping[OwnPasses, frozenset[Need]]
 
     @property
     def shared(self) -> bool:
@@ -83,10 +84,12 @@ class Plan:
                 backwards.append("backward of the summed outputs to the images")
             members = self._names({*self.responses, *self.probes})
             lines.append("; ".join([f"forward of the images {graph} a graph", *backwards]) + f": {members}")
-        lines += [f"{passes_in_words(n.forwards, n.backwards)} of {n.on}: {self._names({n})}" for n in self.own]
+        lines += [
+            f"{passes_in_words(n.forwards, n.backwards)} of {n.on}: {self._names(of)}" for n, of in self.own.items()
+        ]
         return [*lines, f"together {passes_in_words(self.forwards, self.backwards)}"]
 
-    def _names(self, needs: set[Need]) -> str:
+    def _names(self, needs: AbstractSet[Need]) -> str:
         return ", ".join(proxy.name for proxy in self.wanted if needs & set(proxy.needs))
 
 
@@ -97,8 +100,22 @@ def plan(wanted: Sequence[Proxy]) -> Plan:
         tuple(wanted),
         tuple(need for need in needs if isinstance(need, ResponseSum)),
         tuple(need for need in needs if isinstance(need, Probe)),
-        tuple(need for need in needs if isinstance(need, OwnPasses)),
+        _merged([need for need in needs if isinstance(need, OwnPasses)]),
     )
+
+
+def _merged(needs: Sequence[OwnPasses]) -> dict[OwnPasses, frozenset[Need]]:
+    """The needs to be measured instead, and those that each answers."""
+    answered: dict[OwnPasses, frozenset[Need]] = {}
+    for need in needs:
+        of: frozenset[Need] = frozenset({need})
+        for earlier in list(answered):
+            both = earlier.merged(need)
+            if both is not None:
+                of |= answered.pop(earlier)
+                need = both
+        answered[need] = of
+    return answered
 
 
 def passes_in_words(forwards: int, backwards: int) -> str:

@@ -125,3 +125,92 @@ def test_linear_regions_counts_distinct_patterns() -> None:
     patterns = {tuple(row) for row in torch.cat([first > 0, second > 0], 1).tolist()}
     result = wrcor_ext.score(model, images, proxies=["linear_regions"])["linear_regions"]
     assert 1 < result.value == len(patterns) < 60
+
+
+class Layers(nn.Module):
+    """Every kind of layer whose gradients of single images are known, with strides, groups and positions."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body = nn.Sequential(
+            nn.Conv2d(3, 8, 3, stride=2, padding=1, bias=False),
+            nn.BatchNorm2d(8),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(8, 8, 3, padding=2, dilation=2, groups=4),
+            nn.GroupNorm(2, 8),
+            nn.SiLU(),
+            nn.Flatten(2),
+            nn.Conv1d(8, 6, 2),
+            nn.BatchNorm1d(6, affine=False),
+            nn.Linear(15, 10),
+            nn.LayerNorm([6, 10]),
+            nn.Tanh(),
+            nn.Unflatten(1, (2, 1, 3)),
+            nn.Conv3d(2, 4, (1, 2, 3)),
+            nn.Flatten(),
+            nn.Linear(64, 7),
+            nn.BatchNorm1d(7),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.body(x)
+
+
+class Raw(Net):
+    """With a parameter that is no layer's."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.rand(4))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x) * self.scale
+
+
+class Twice(Net):
+    """With a layer that runs twice."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(self.cells[0](self.stem(x))[:, :3])
+
+
+class PositionsFirst(Net):
+    """With a layer that sees as many positions as there are images where it should see images."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.cells[0](self.stem(x)).flatten(2)[:, :, :8].permute(2, 0, 1)
+        return self.head(x).tanh().mean(0)
+
+
+class Mixing(Net):
+    """With images that see each other."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = super().forward(x)
+        return x * x.flip(0) if len(x) > 1 else x
+
+
+MODELS = {Net: True, Layers: True, Raw: False, Twice: False, PositionsFirst: False, Mixing: False}
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_images_at_once_give_what_they_give_one_by_one(model: type[nn.Module], monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(0)
+    net, (images, labels) = model().double(), batch()
+    names, images = ["gradsign", "ntk_condition"], images.double()
+    original, answers = single_images._at_once, []
+    monkeypatch.setattr(single_images, "_at_once", lambda *args: answers.append(original(*args)) or answers[0])
+    scores = wrcor_ext.score(net, images, labels, proxies=names)
+    assert answers == [MODELS[model]]
+    monkeypatch.setattr(single_images, "_at_once", lambda *args: False)
+    one_by_one = wrcor_ext.score(net, images, labels, proxies=names)
+    assert scores["gradsign"].value == one_by_one["gradsign"].value
+    assert scores["ntk_condition"].value == pytest.approx(one_by_one["ntk_condition"].value, rel=1e-9)
+
+
+def test_gradients_that_are_not_finite_have_no_sign(net: Net) -> None:
+    images, labels = batch()
+    loss = lambda output, labels: F.cross_entropy(output, labels) + output.sum() * torch.inf  # noqa: E731
+    result = wrcor_ext.score(net, images.double(), labels, proxies=["gradsign"], loss=loss)["gradsign"]
+    assert result.status == "degenerate"
+    assert "no sign" in str(result.detail["reason"])

@@ -1,7 +1,7 @@
 """What the gradients of single images say: whether their signs agree, and how alike they are.
 
-One image after the other, with batch-norms frozen at the batch's statistics: this works for every model, and needs no
-more memory than one image's pass beside the result.
+Batch-norms are frozen at the batch's statistics. Where all parameters are those of ordinary layers, one backward of the
+batch gives the gradients of all images; elsewhere the images run one after the other.
 """
 
 from __future__ import annotations
@@ -15,78 +15,147 @@ from torch import Tensor, nn
 from wrcor_ext.errors import NotApplicableError
 from wrcor_ext.measurements.frozen_norms import FrozenNorms
 from wrcor_ext.measurements.gradients import gradients
+from wrcor_ext.measurements.layer_gradients import LayerGradients
 from wrcor_ext.needs import OwnPasses, Subject, logits_of
 
 # Values of the images' gradients that are held at once: 512 MiB in float32.
 _HELD_VALUES = 2**27
 # Columns whose products are summed at once, in float64: 2 MiB for 64 images, which a processor's cache holds.
 _CHUNK = 2**12
+# Cosine of two gradients that are the same but for rounding, and for units that it switches on or off.
+_SAME = 0.999
+
+_Scalar = Callable[[Subject, object], Tensor]
 
 
 @dataclass(frozen=True)
-class GradientSigns(OwnPasses):
-    """Sum over parameters of the absolute value of the sum over images of the sign of the image's gradient: an `int`.
+class SingleImages:
+    """What is kept of the gradients of single images: what was asked for, else None.
 
-    The gradient is that of the image's own loss.
+    Attributes:
+        agreement: sum over parameters of the absolute value of the sum over images of the sign of the gradient of the
+            image's own loss, a float64 scalar; NaN if a gradient is not finite.
+        kernel: the neural tangent kernel [N, N] float64: products of the gradients of each image's summed outputs.
     """
 
-    forwards = 2
-    backwards = 1
-    on = "the images, the second time one by one"
-    needs_labels = True
-
-    def measure(self, subject: Subject) -> int:
-        """Sums the signs."""
-        agreement: Tensor | None = None
-        for gradient in _gradients(subject, _parameters(subject.model), _own_loss):
-            if agreement is None:
-                agreement = torch.zeros_like(gradient, dtype=torch.int16)  # of 512 images at most
-            if not bool(torch.isfinite(gradient).all()):
-                raise NotApplicableError("the gradient of an image's loss is not finite: it has no sign")
-            agreement += gradient.sign().to(agreement.dtype)
-        assert agreement is not None
-        return int(agreement.abs().sum(dtype=torch.int64))
+    agreement: Tensor | None
+    kernel: Tensor | None
 
 
 @dataclass(frozen=True)
-class TangentKernel(OwnPasses):
-    """The neural tangent kernel [N, N] float64 of the batch: products of gradients of each image's summed outputs.
+class SingleImageGradients(OwnPasses):
+    """`SingleImages`, from one forward, and one backward for each of the two.
 
-    Where the gradients of all images do not fit into 512 MiB, it is summed over groups of parameters, each with a
-    forward and a backward of its own.
+    Holds 512 MiB of gradients at once, in float32, beside what a forward and a backward of the batch hold. Image after
+    image, where that is necessary, it holds one image's pass; the kernel is then summed over groups of parameters, each
+    with forwards and backwards of its own, if the gradients of all images exceed that bound.
+
+    Attributes:
+        signs: whether `agreement` is wanted.
+        products: whether `kernel` is wanted.
     """
 
-    forwards = 2
-    backwards = 1
-    on = "the images, the second time one by one"
+    signs: bool = False
+    products: bool = False
 
-    def measure(self, subject: Subject) -> Tensor:
-        """Sums the products of gradients."""
-        images = len(subject.images)
-        kernel = torch.zeros(images, images, dtype=torch.float64, device=subject.images.device)
-        for group in _groups(_parameters(subject.model), _HELD_VALUES // images):
-            jacobian = subject.images.new_empty(images, sum(parameter.numel() for parameter in group))
-            for row, gradient in zip(jacobian, _gradients(subject, group, _summed_outputs), strict=True):
+    on = "the images, gradients image by image"
+
+    @property
+    def backwards(self) -> int:  # type: ignore[override]
+        """One for each of the two."""
+        return self.signs + self.products
+
+    @property
+    def needs_labels(self) -> bool:  # type: ignore[override]
+        """Whether there is a loss."""
+        return self.signs
+
+    def merged(self, other: OwnPasses) -> SingleImageGradients | None:
+        """Both from one forward."""
+        if not isinstance(other, SingleImageGradients):
+            return None
+        return SingleImageGradients(self.signs or other.signs, self.products or other.products)
+
+    def measure(self, subject: Subject) -> SingleImages:
+        """In one pass if possible.
+
+        Raises:
+            NotApplicableError: for a model without parameters, or without logits if products are wanted.
+        """
+        parameters = [p for p in subject.model.parameters() if p.is_floating_point()]
+        if not parameters:
+            raise NotApplicableError(f"{type(subject.model).__name__} has no parameters")
+        signs = _Signs(parameters) if self.signs else None
+        products = _Products(subject) if self.products else None
+        if not _at_once(subject, parameters, [taker for taker in (signs, products) if taker is not None]):
+            singly = _Singly(subject)
+            signs = _Signs(parameters).of(singly) if self.signs else None
+            products = _Products(subject).of(singly, parameters) if self.products else None
+        return SingleImages(None if signs is None else signs.agreement(), None if products is None else products.kernel)
+
+
+class _Signs:
+    """Adds up the signs of the gradients of the images' losses."""
+
+    def __init__(self, parameters: Sequence[nn.Parameter]) -> None:
+        # Of 512 images at most.
+        self._sums = {p: torch.zeros(p.numel(), dtype=torch.int16, device=p.device) for p in parameters}
+        self._finite = torch.ones((), dtype=torch.bool, device=parameters[0].device)
+
+    @staticmethod
+    def scalar(subject: Subject, output: object) -> Tensor:
+        """The loss; that of a batch has a positive multiple of each image's gradient."""
+        return subject.loss_of(output)
+
+    def take(self, parameter: nn.Parameter, first: int, block: Tensor) -> None:
+        """Gradients [images, values] of the parameter from its value `first` on."""
+        self._sums[parameter][first : first + block.shape[1]] += block.sign().sum(0).to(torch.int16)
+        self._finite &= block.sum().isfinite()
+
+    def of(self, singly: _Singly) -> _Signs:
+        """Takes the gradients image by image."""
+        for row in singly.gradients(list(self._sums), self.scalar):
+            for parameter, part in zip(self._sums, row.split([p.numel() for p in self._sums]), strict=True):
+                self.take(parameter, 0, part[None])
+        return self
+
+    def agreement(self) -> Tensor:
+        """The sum of absolute sums, float64."""
+        total = torch.stack([sums.abs().sum(dtype=torch.int64) for sums in self._sums.values()]).sum().double()
+        return torch.where(self._finite, total, torch.nan)
+
+
+class _Products:
+    """Adds up the products of the gradients of the images' summed outputs.
+
+    Attributes:
+        kernel: [N, N] float64.
+    """
+
+    def __init__(self, subject: Subject) -> None:
+        n = len(subject.images)
+        self.kernel = torch.zeros(n, n, dtype=torch.float64, device=subject.images.device)
+
+    @staticmethod
+    def scalar(subject: Subject, output: object) -> Tensor:
+        """The sum of all outputs."""
+        return logits_of(output).sum()
+
+    def take(self, parameter: nn.Parameter, first: int, block: Tensor) -> None:
+        """Gradients [N, values]."""
+        for chunk in block.split(_CHUNK, 1):
+            exact = chunk.double()
+            self.kernel += exact @ exact.T
+
+    def of(self, singly: _Singly, parameters: Sequence[nn.Parameter]) -> _Products:
+        """Takes the gradients image by image, of so many parameters at a time as can be held."""
+        images = len(self.kernel)
+        for group in _groups(parameters, _HELD_VALUES // images):
+            rows = group[0].new_empty(images, sum(parameter.numel() for parameter in group))
+            for row, gradient in zip(rows, singly.gradients(group, self.scalar), strict=True):
                 row.copy_(gradient)
-            for chunk in jacobian.split(_CHUNK, 1):
-                exact = chunk.double()
-                kernel += exact @ exact.T
-        return kernel
-
-
-def _own_loss(one: Subject, output: object) -> Tensor:
-    return one.loss_of(output)
-
-
-def _summed_outputs(one: Subject, output: object) -> Tensor:
-    return logits_of(output).sum()
-
-
-def _parameters(model: nn.Module) -> list[nn.Parameter]:
-    parameters = [p for p in model.parameters() if p.is_floating_point()]
-    if not parameters:
-        raise NotApplicableError(f"{type(model).__name__} has no parameters")
-    return parameters
+            self.take(group[0], 0, rows)
+        return self
 
 
 def _groups(parameters: Sequence[nn.Parameter], values: int) -> list[list[nn.Parameter]]:
@@ -102,25 +171,65 @@ def _groups(parameters: Sequence[nn.Parameter], values: int) -> list[list[nn.Par
     return groups
 
 
-def _gradients(
-    subject: Subject, parameters: Sequence[nn.Parameter], scalar: Callable[[Subject, object], Tensor]
-) -> Iterator[Tensor]:
-    """Image by image the gradient [P] of `scalar(subject of one image, its output)` with respect to `parameters`.
+def _at_once(subject: Subject, parameters: Sequence[nn.Parameter], takers: Sequence[_Signs | _Products]) -> bool:
+    """Hands the gradients of all images to each taker, from one forward and a backward each; whether that is possible.
 
-    Zero where it does not depend on a parameter.
+    It is if the first image has the same gradient alone: no other image takes part in it.
     """
-    for parameter in subject.model.parameters():
-        parameter.requires_grad_(False)
-    norms = FrozenNorms()
-    with norms, torch.no_grad():
-        subject.model(subject.images)
+    images = len(subject.images)
     for parameter in parameters:
         parameter.requires_grad_(True)
-    for i in range(len(subject.images)):
-        part = slice(i, i + 1)
-        labels = None if subject.labels is None else subject.labels[part]
-        one = replace(subject, images=subject.images[part], labels=labels)
-        norms.restart()
-        with norms:
-            value = scalar(one, one.model(one.images))
-        yield torch.cat([gradient.flatten() for gradient in gradients(value, parameters)])
+    layers = LayerGradients(parameters, images, _HELD_VALUES)
+    with layers:
+        output = subject.model(subject.images)
+    of_first: dict[nn.Parameter, Tensor] = {}
+
+    def watched(parameter: nn.Parameter, first: int, block: Tensor) -> None:
+        of_first.setdefault(parameter, parameter.new_zeros(parameter.numel()))[first : first + block.shape[1]] = block[
+            0
+        ]
+        takers[0].take(parameter, first, block)
+
+    for taker in takers:
+        take = watched if taker is takers[0] else taker.take
+        if not layers.backward(taker.scalar(subject, output), take, retain_graph=taker is not takers[-1]):
+            return False
+    found = torch.cat([of_first.get(p, p.new_zeros(p.numel())) for p in parameters]).double()
+    alone = next(_Singly(subject, layers.statistics).gradients(parameters, takers[0].scalar)).double()
+    return bool(found @ alone >= _SAME * found.norm() * alone.norm()) or not bool((found - alone).isfinite().all())
+
+
+class _Singly:
+    """Runs the images one after the other, with the statistics of their batch.
+
+    Args:
+        subject: model and batch.
+        statistics: of the batch-norms, if they are known.
+    """
+
+    def __init__(self, subject: Subject, statistics: Sequence[tuple[Tensor, Tensor]] | None = None) -> None:
+        self._subject = subject
+        self._norms = FrozenNorms()
+        if statistics is None:
+            with self._norms, torch.no_grad():
+                subject.model(subject.images)
+        else:
+            self._norms.statistics.extend(statistics)
+
+    def gradients(self, parameters: Sequence[nn.Parameter], scalar: _Scalar) -> Iterator[Tensor]:
+        """Image by image the gradient [P] of `scalar(subject of one image, its output)`.
+
+        Zero where it does not depend on a parameter.
+        """
+        for parameter in self._subject.model.parameters():
+            parameter.requires_grad_(False)
+        for parameter in parameters:
+            parameter.requires_grad_(True)
+        images, labels = self._subject.images, self._subject.labels
+        for i in range(len(images)):
+            part = slice(i, i + 1)
+            one = replace(self._subject, images=images[part], labels=None if labels is None else labels[part])
+            self._norms.restart()
+            with self._norms:
+                value = scalar(one, one.model(one.images))
+            yield torch.cat([gradient.flatten() for gradient in gradients(value, parameters)])

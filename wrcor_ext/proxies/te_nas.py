@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor
 
-from wrcor_ext.measurements.single_images import TangentKernel
+from wrcor_ext.measurements.single_images import SingleImageGradients, SingleImages
 from wrcor_ext.needs import ResponseSum
 from wrcor_ext.proxies.registry import ProxyValue, Summed, finite, register
 
 _PAPER = "TE-NAS, arXiv 2102.11535"
 
 
-@register("ntk_condition", needs=TangentKernel(), paper=_PAPER, higher_is_better=False)
-def ntk_condition(kernel: Tensor) -> ProxyValue:
+@register("ntk_condition", needs=SingleImageGradients(products=True), paper=_PAPER, higher_is_better=False)
+def ntk_condition(images: SingleImages) -> ProxyValue:
     """Largest over smallest eigenvalue of the neural tangent kernel of the batch; lower is better.
 
     The kernel is that of the images' summed outputs, with respect to all parameters. An entry belongs to two images and
     to no other, so batch-norms take the statistics of the whole batch for constants.
     """
+    kernel = images.kernel
+    assert kernel is not None
     reason = "the kernel is singular or not finite: at least two images have the same gradients"
     if not bool(torch.isfinite(kernel).all()):  # the solver refuses it
         return finite(float("nan"), reason)
