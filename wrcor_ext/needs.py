@@ -169,11 +169,13 @@ class OwnPasses(Need, ABC):
         forwards: passes over the batch, or as many images as it has.
         backwards: likewise.
         on: what they see, in a few words, for `--explain`.
+        channels_last: whether the images may come in that layout, because it is faster on a CPU.
     """
 
     forwards: ClassVar[int] = 1
     backwards: ClassVar[int] = 0
     on: ClassVar[str] = "the images"
+    channels_last: ClassVar[bool] = False
 
     def merged(self, other: OwnPasses) -> OwnPasses | None:
         """A need whose result answers both in fewer passes, if there is one."""

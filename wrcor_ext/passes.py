@@ -106,17 +106,21 @@ def _own(need: OwnPasses, model: nn.Module, images: Tensor, labels: Tensor | Non
     """The result of a need with passes of its own; on a GPU, what does not fit is run again with the host's memory."""
 
     def measure() -> Any:
-        with _prepared(model, request.seed), save_on_cpu() if offloaded else nullcontext():
-            return need.measure(_subject(model, images, labels, request))
+        with _prepared(model, request.seed), save_on_cpu() if way.offloaded else nullcontext():
+            return need.measure(_subject(model, images, labels, request, way))
 
-    offloaded = False
+    way = _Way(channels_last=need.channels_last and _likes_channels_last(model, images, request))
     while True:
         try:
-            return _result_or_reason(measure)
+            result = _result_or_reason(measure)
         except Exception as error:  # noqa: BLE001  of missing memory: all others are results
-            if offloaded or not need.backwards or not out_of_gpu_memory(error):
+            if way.offloaded or not need.backwards or not out_of_gpu_memory(error):
                 return Skipped(str(shortage(model, images, error)))
-        offloaded = True
+            way = replace(way, offloaded=True)
+        else:
+            if not (way.channels_last and isinstance(result, Skipped) and result.traceback is not None):
+                return result
+            way = replace(way, channels_last=False)
         free()
 
 
@@ -137,20 +141,13 @@ def _result_or_reason(compute: Callable[[], Any]) -> Any:
 
 
 def _shared(model: nn.Module, images: Tensor, labels: Tensor | None, request: Request) -> Measured:
-    """The shared pass.
-
-    channels_last is a quarter faster on a CPU. The reference rule keeps the layout it is given: batch-norms round
-    differently in channels_last, by 2e-8 of a score, and it is there to reproduce published numbers.
-    """
-    on_cpu = (device_of(model) or images.device).type == "cpu"
-    way: _Way | None = _Way(channels_last=on_cpu and images.dim() == 4 and request.rule != "reference")
+    """The shared pass."""
+    way: _Way | None = _Way(channels_last=_likes_channels_last(model, images, request))
     short: Exception | None = None
     while way is not None:
         try:
             with _prepared(model, request.seed):
-                subject = _subject(model, images, labels, request)
-                if way.channels_last:
-                    subject = replace(subject, images=subject.images.contiguous(memory_format=torch.channels_last))
+                subject = _subject(model, images, labels, request, way)
                 with parametrize.cached():  # as `weights_of` asks for
                     return _shared_pass(subject, request, way)
         except (RuntimeError, MemoryError, OverwrittenError, OverwrittenInputError) as error:
@@ -212,8 +209,20 @@ def _scoring_mode(model: nn.Module) -> None:
                 parameter.requires_grad_(False)
 
 
-def _subject(model: nn.Module, images: Tensor, labels: Tensor | None, request: Request) -> Subject:
+def _likes_channels_last(model: nn.Module, images: Tensor, request: Request) -> bool:
+    """channels_last is a quarter faster on a CPU.
+
+    The reference rule keeps the layout it is given: batch-norms round differently in channels_last, by 2e-8 of a score,
+    and it is there to reproduce published numbers.
+    """
+    on_cpu = (device_of(model) or images.device).type == "cpu"
+    return on_cpu and images.dim() == 4 and request.rule != "reference"
+
+
+def _subject(model: nn.Module, images: Tensor, labels: Tensor | None, request: Request, way: _Way) -> Subject:
     own, own_labels = placed(model, images, labels)
+    if way.channels_last:
+        own = own.contiguous(memory_format=torch.channels_last)
     return Subject(
         model,
         own,

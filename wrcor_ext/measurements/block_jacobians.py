@@ -27,6 +27,7 @@ class BlockJacobians(OwnPasses):
 
     backwards = 1
     on = "the images, block by block"
+    channels_last = True
 
     def measure(self, subject: Subject) -> Tensor:
         """The norms, in the order in which the blocks run."""

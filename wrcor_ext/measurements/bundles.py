@@ -31,6 +31,7 @@ class BundleEntropies(OwnPasses):
 
     needs_labels = True
     on: ClassVar[str] = "the images in eval mode"
+    channels_last: ClassVar[bool] = True
 
     def measure(self, subject: Subject) -> Tensor:
         """Hooks the blocks that open levels; a block that is called twice counts twice."""

@@ -22,6 +22,7 @@ class ClassJacobian(OwnPasses):
 
     backwards = 1
     on = "the images (the backward once per class)"
+    channels_last = True
 
     def measure(self, subject: Subject) -> Tensor:
         """One forward, `classes` backwards.

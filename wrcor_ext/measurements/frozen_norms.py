@@ -46,11 +46,19 @@ class FrozenNorms(TorchFunctionMode):
         if not call.arguments.get("training", False):
             return func(*args, **kwargs)
         if self._recording:
-            x = call.arguments["input"].detach()
-            variance, mean = torch.var_mean(x, [d for d in range(x.dim()) if d != 1], correction=0)
-            self.statistics.append((mean, variance))
+            self.statistics.append(batch_statistics(call.arguments["input"]))
             return func(*args, **kwargs)
         mean, variance = self.statistics[self._next]
         self._next += 1
         call.arguments |= {"running_mean": mean, "running_var": variance, "training": False}
         return func(*call.args, **call.kwargs)
+
+
+def batch_statistics(x: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean [C] and (biased) variance [C] of x [N, C, ...], as a batch-norm computes them.
+
+    By the batch-norm itself, which is several times as fast as `torch.var_mean` with channels last.
+    """
+    _, mean, inverse = torch.native_batch_norm(x.detach(), None, None, None, None, True, 0.0, 0.0)
+    # Zero stands for that of zero.
+    return mean, torch.where(inverse == 0, 0, inverse**-2)

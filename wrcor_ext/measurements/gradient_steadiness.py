@@ -27,6 +27,7 @@ class GradientSteadiness(OwnPasses):
 
     backwards = 1
     on = "the images, in two halves"
+    channels_last = True
     needs_labels = True
 
     @parametrize.cached()

@@ -12,6 +12,8 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.nn.grad import conv1d_weight, conv2d_weight, conv3d_weight
 
+from wrcor_ext.measurements.frozen_norms import batch_statistics
+
 
 class Layer(ABC):
     """A call of a layer's function; calling it with a weight and a bias computes the output.
@@ -122,8 +124,7 @@ class _Norm(Layer):
     def freeze(self) -> tuple[Tensor, Tensor] | None:
         if not self._rest.get("training"):
             return None
-        x = self.input.detach()
-        variance, mean = torch.var_mean(x, [0, *self._positions], correction=0)
+        mean, variance = batch_statistics(self.input)
         self._rest |= {"running_mean": mean, "running_var": variance, "training": False}
         return mean, variance
 

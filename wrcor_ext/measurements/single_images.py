@@ -59,6 +59,7 @@ class SingleImageGradients(OwnPasses):
     products: bool = False
 
     on = "the images, gradients image by image"
+    channels_last = True
 
     @property
     def backwards(self) -> int:  # type: ignore[override]
