@@ -190,24 +190,31 @@ def choice(names: tuple[str, ...], check_name: Callable[[str], str] | None = Non
     return Kind(f"one of {', '.join(names)}{f' or {others}' if others else ''}", check)
 
 
-def choices(names: tuple[str, ...], check_name: Callable[[str], str], *, others: str = "") -> Kind:
-    """One or more of `names` without repetition: a YAML list or a single name; further arguments as for `choice`."""
-    one = choice(names, check_name, others=others)
+def choices(names: str, check_name: Callable[[str], str], *, none: str = "") -> Kind:
+    """One or more names without repetition: a YAML list or a single name.
+
+    Args:
+        names: that are allowed, in words.
+        check_name: from a given name to the option's value; accepts aliases and offers near names.
+        none: what it means to give none at all, in words; nobody may where that is empty.
+    """
 
     def check(value: object) -> tuple[str, ...]:
         values = [value] if isinstance(value, str) else value
-        if not isinstance(values, (list, tuple)) or not values:
+        if not isinstance(values, (list, tuple)) or not (values or none):
             raise ValueError
         given: dict[str, str] = {}
         for item in values:
-            name = one.check(item)
+            if not isinstance(item, str):
+                raise ValueError
+            name = check_name(item)
             if name in given:
                 same = f"{item!r} is given twice" if given[name] == item else f"{given[name]!r} and {item!r} are one"
-                raise InputError(f"{same}; expected one or more different of {', '.join(names)}")
+                raise InputError(f"{same}; expected one or more different of {names}")
             given[name] = item
         return tuple(given)
 
-    return Kind(f"one or more different of {', '.join(names)}{f' or {others}' if others else ''}", check, many=True)
+    return Kind(f"one or more different of {names}{f', or none ({none})' if none else ''}", check, many=True)
 
 
 def switch() -> Kind:
@@ -230,7 +237,7 @@ def add_flags(parser: argparse.ArgumentParser, options: Mapping[str, Option], de
             text = f"{entry.help} (default: {'yes' if default else 'no'})"
             parser.add_argument(*flags, dest=name, action=argparse.BooleanOptionalAction, help=text)
             continue
-        shown = " ".join(default) if isinstance(default, tuple) else str(default).lower()
+        shown = " ".join(default) or "none" if isinstance(default, tuple) else str(default).lower()
         parser.add_argument(
             *flags,
             dest=name,

@@ -15,6 +15,9 @@ from wrcor_ext.score_input import AMP_TYPES, MAX_IMAGES, Amp, Tail
 # More than any machine has cores; OpenMP ends the whole process where it cannot start the threads asked for.
 MAX_THREADS = 1024
 
+# What may be scored, in words.
+SCORES = f"{', '.join((*registry.names(), *votes.NAMED))} or {votes.expression.SYNTAX}"
+
 
 @dataclasses.dataclass(frozen=True)
 class ScoringOptions:
@@ -23,9 +26,7 @@ class ScoringOptions:
     proxies: tuple[str, ...] = option(
         ("wrcor",),
         "scores to compute, and votes over them; the first one ranks, others are recorded beside it",
-        kinds.choices(
-            (*registry.names(), *votes.NAMED), lambda name: votes.lookup(name).name, others=votes.expression.SYNTAX
-        ),
+        kinds.choices(SCORES, lambda name: votes.lookup(name).name),
     )
     rule: Rule = option(  # noqa: RUF009 (a field, not a shared default)
         "activations",

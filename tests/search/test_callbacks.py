@@ -8,12 +8,12 @@ import types
 from pathlib import Path
 
 import pytest
-from helpers.trials import trial
 from rich.console import Console
 
 import wrcor_ext
 from wrcor_ext.search import main
-from wrcor_ext.search.callbacks import Callbacks, Start, better
+from wrcor_ext.search.callbacks import Callbacks, Start
+from wrcor_ext.search.front import Standing
 from wrcor_ext.search.journal import Journal
 from wrcor_ext.search.objective import Objective
 
@@ -209,21 +209,10 @@ def test_the_best_of_a_vote_is_the_one_that_wins_against_the_best_so_far(tiny):
     Path("hooks.py").write_text(RECORDING)
     words = ("--budget", 4, "--proxies", "vote:rank(wrcor,naswot)", "--tensorboard", "--out", "a")
     assert searched(tiny, *words, hook="hooks:hook") == 0
-    found, best = trials("a"), None
-    for one in found:
-        best = better(Objective.named("vote:rank(wrcor,naswot)"), best, one)
-    assert sys.modules["hooks"].hook.calls[-1] == ("end", 4, best, None)
+    standing = Standing(Objective.named("vote:rank(wrcor,naswot)"))
+    for one in trials("a"):
+        standing.add(one)
+    assert sys.modules["hooks"].hook.calls[-1] == ("end", 4, standing.best, None)
     scalars = read_scalars(Path("a/tensorboard"))
     assert {"proxy/wrcor", "proxy/naswot"} < set(scalars)
     assert "search/best" not in scalars
-
-
-def test_the_better_trial_has_the_better_score_and_of_equals_is_the_first():
-    objective = Objective.named("wrcor")
-    low, high, same, none = trial(0, 1.0), trial(1, 2.0), trial(2, 2.0), trial(3, None)
-    assert better(objective, None, none) is None
-    assert better(objective, None, low) is low
-    assert better(objective, low, high) is high
-    assert better(objective, high, low) is high
-    assert better(objective, high, same) is high
-    assert better(objective, high, none) is high

@@ -26,6 +26,8 @@ OTHER = {
     "max_params": 2e6,
     "max_latency": 3.5,
     "latency_table": "latencies.csv",
+    "maximize": ["snip", "params"],
+    "minimize": ["l2_norm"],
     "strategy": "random",
     "population_size": 12,
     "tournament_size": 3,
@@ -61,6 +63,10 @@ OTHER = {
 }
 
 
+# All that go together: several objectives have no one best to refine.
+TOGETHER = {**OTHER, "refine": 0}
+
+
 def words_for(values):
     words = []
     for name, value in values.items():
@@ -88,12 +94,13 @@ def test_an_option_means_the_same_in_python_yaml_and_on_the_command_line(name, t
 
 def test_all_options_together_are_equivalent_too(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "all.yaml").write_text(yaml.safe_dump(OTHER))
-    assert configuration(["--config", "all.yaml"])[0] == configuration(words_for(OTHER))[0] == SearchConfig(**OTHER)
+    (tmp_path / "all.yaml").write_text(yaml.safe_dump(TOGETHER))
+    assert configuration(["--config", "all.yaml"])[0] == configuration(words_for(TOGETHER))[0]
+    assert configuration(words_for(TOGETHER))[0] == SearchConfig(**TOGETHER)
 
 
 def test_what_is_saved_reads_back_as_the_same_run(tmp_path):
-    config = SearchConfig(**OTHER)
+    config = SearchConfig(**TOGETHER)
     path = tmp_path / "config.yaml"
     path.write_text(configs.to_yaml(config))
     read = configs.resolve(configs.from_yaml(path))
@@ -194,7 +201,6 @@ def test_a_bad_flag_gets_one_sentence(words, sentence):
         ("budget: true", "budget: expected a whole number of at least 1, not True"),
         ("budget:", "budget: expected a whole number of at least 1, not None"),
         ("augment: 1", "augment: expected true or false, not 1"),
-        ("proxies: []", "proxies: expected one or more different of"),
         ("proxies: [1]", "proxies: expected one or more different of"),
         ("tail: 0", "tail: expected a whole number of at least 1"),
         ("dataset: 7", "dataset: expected photos"),
@@ -243,3 +249,64 @@ def test_length_place_and_display_are_no_part_of_the_identity():
         "budget", "cache", "refine", "data_root", "download", "threads", "workers", "timeout",
         "out", "resume", "explain", "json", "tensorboard", "callback",
     }  # fmt: skip
+
+
+def test_objectives_are_scored_and_come_first_among_the_proxies():
+    config = SearchConfig(maximize=("act_grad_cor_weighted", "vote:rank(snip, naswot)"), minimize=("flops", "latency"))
+    assert config.objective.name == "wrcor, vote:rank(snip,naswot), -flops, -latency"
+    assert config.proxies == ("wrcor", "vote:rank(snip,naswot)")
+    assert config.members == ("wrcor", "snip", "naswot")
+    config = SearchConfig(maximize=("naswot",), minimize=("params",), proxies=("snip", "naswot"))
+    assert config.proxies == ("naswot", "snip")
+    assert config.objective.goals[1].is_cost  # the cost, not the proxy of that name
+
+
+@pytest.mark.parametrize(
+    ("given", "same"),
+    [
+        ({"maximize": ["snip"]}, {"proxies": ["snip"]}),
+        ({"maximize": ["wrcor"]}, {}),
+        ({"maximize": ["snip"], "proxies": ["naswot", "snip"]}, {"proxies": ["snip", "naswot"]}),
+        ({"minimize": ["zen_score_cossim"]}, {"proxies": ["zen_score_cossim"]}),
+        ({"maximize": ["sjw"]}, {"proxies": ["sjw"]}),
+    ],
+)
+def test_one_objective_in_its_own_direction_is_the_first_proxy(given, same):
+    assert SearchConfig(**given) == SearchConfig(**same)
+
+
+@pytest.mark.parametrize("given", [{"maximize": ["zen_score_cossim"]}, {"minimize": ["wrcor"]}])
+def test_an_objective_against_its_proxys_direction_is_taken_literally(given):
+    (((option, (name,)),)) = given.items()
+    config = SearchConfig(**given)
+    (goal,) = config.objective.goals
+    assert goal.values({name: 3.0}, {}) == ((3.0 if option == "maximize" else -3.0),)
+    assert config.objective.name == (name if option == "maximize" else f"-{name}")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--maximize", "wrcor", "--minimize", "flops", "wrcor"], "'wrcor' cannot be maximised and minimised at once"),
+        (["--maximize", "wrcor", "flops", "--minimize", "flops"], "'flops' cannot be maximised and minimised at once"),
+        (["--maximize", "wrcor", "act_grad_cor_weighted"], "--maximize: 'wrcor' and 'act_grad_cor_weighted' are one"),
+        (["--minimize", "flops", "flops"], "--minimize: 'flops' is given twice"),
+        (["--minimize", "flops", "latency"], "objectives -flops, -latency: costs alone need no search"),
+        (["--minimize", "sjw", "flops"], "'sjw' cannot be minimised: a vote looks for a best"),
+        (["--maximize", "wrcor", "--minimize", "flop"], "--minimize: unknown proxy or vote 'flop': did you mean flops"),
+        (["--maximize", "wrcor", "snip", "naswot", "--minimize", "flops", "params"], "are too many: at most 4"),
+        (["--maximize", "wrcor", "--minimize", "flops", "--refine", "3"], "refine 3: of several objectives"),
+    ],
+)
+def test_objectives_that_do_not_go_together_get_one_sentence(words, message, capsys):
+    assert main(words) == 2
+    error = capsys.readouterr().err.strip()
+    assert error.startswith("error: ")
+    assert message in error
+    assert len(error.splitlines()) == 1
+
+
+def test_a_run_of_an_older_release_has_the_defaults_of_newer_options():
+    recorded = {name: value for name, value in SearchConfig().saved().items() if name not in ("maximize", "minimize")}
+    assert configs.recorded_value(recorded, "maximize") == []
+    assert configs.recorded_value({"maximize": ["wrcor"]}, "maximize") == ["wrcor"]

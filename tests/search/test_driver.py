@@ -14,6 +14,7 @@ from rich.console import Console
 from wrcor_ext import strategies
 from wrcor_ext.errors import InputError
 from wrcor_ext.search import driver
+from wrcor_ext.search.front import Standing
 from wrcor_ext.search.interruption import Interruption
 from wrcor_ext.search.journal import Journal
 from wrcor_ext.search.objective import Objective
@@ -26,12 +27,21 @@ BUDGET = 40
 
 
 def quiet_progress():
-    return Progress(Console(file=io.StringIO()), budget=BUDGET, done=0, best=None, objective=Objective.named("wrcor"))
+    return Progress(Console(file=io.StringIO()), budget=BUDGET, done=0, standing=Standing(Objective.named("wrcor")))
+
+
+def objective_of(name):
+    """A proxy, a vote, or several objectives, each with a minus where less is better."""
+    if ", " not in name:
+        return Objective.named(name)
+    goals = name.split(", ")
+    less = [goal[1:] for goal in goals if goal.startswith("-")]
+    return Objective.of([goal for goal in goals if not goal.startswith("-")], less)
 
 
 def fresh(name, objective="wrcor"):
     sizes = {"population_size": 6, "tournament_size": 3, "warm_up": 6, "learning_rate": 0.1}
-    return strategies.create(name, ToySpace(), seed=1, preference=Objective.named(objective), **sizes)
+    return strategies.create(name, ToySpace(), seed=1, preference=objective_of(objective), **sizes)
 
 
 def search(
@@ -58,7 +68,7 @@ def search(
             strategy,
             evaluator,
             pool or InProcess(evaluator),
-            objective=Objective.named(objective),
+            objective=objective_of(objective),
             budget=budget,
             group=group,
             dedup=dedup,
@@ -96,9 +106,9 @@ def whole(new_journal, name, group=1, objective="wrcor"):
     return journal.fingerprint()
 
 
-@pytest.fixture(params=["wrcor", "vote:rank(wrcor,-naswot)"])
+@pytest.fixture(params=["wrcor", "vote:rank(wrcor,-naswot)", "wrcor, -flops"])
 def objective(request):
-    """What is maximised: a proxy, a vote."""
+    """What is maximised: a proxy, a vote, two objectives."""
     return request.param
 
 
@@ -308,7 +318,7 @@ def test_the_display_shows_rate_best_and_counts_on_a_terminal_only(new_journal):
     shown, silent = io.StringIO(), io.StringIO()
     for file, terminal in ((shown, True), (silent, False)):
         console = Console(file=file, force_terminal=terminal, width=160)
-        progress = Progress(console, budget=BUDGET, done=0, best=None, objective=Objective.named("wrcor"))
+        progress = Progress(console, budget=BUDGET, done=0, standing=Standing(Objective.named("wrcor")))
         with progress:
             search(new_journal(f"{terminal}.sqlite"), "evolution", progress=progress)
             progress._bar.refresh()
@@ -324,7 +334,7 @@ def test_the_display_shows_rate_best_and_counts_on_a_terminal_only(new_journal):
 
 def test_of_a_vote_the_display_names_the_winner_between_the_best_so_far_and_each_newcomer():
     def shown(*scores):
-        progress = Progress(Console(file=io.StringIO()), budget=9, done=0, best=None, objective=objective)
+        progress = Progress(Console(file=io.StringIO()), budget=9, done=0, standing=Standing(objective))
         texts = []
         for number, (wrcor, naswot) in enumerate(scores):
             evaluation = Evaluation("ok", {"wrcor": wrcor, "naswot": naswot}, 0.1)

@@ -10,7 +10,7 @@ from helpers.trials import trial
 
 from wrcor_ext import proxies, votes
 from wrcor_ext.errors import InputError
-from wrcor_ext.search import objective as objectives
+from wrcor_ext.search import goal as goals
 from wrcor_ext.search.objective import Objective
 from wrcor_ext.search.trial import Evaluation
 from wrcor_ext.spaces import Cost
@@ -37,7 +37,7 @@ def drawn(count, seed=0):
 
 
 def values_of(objective, trials):
-    return [objective.values(one.evaluation.scores) for one in trials]
+    return [objective.values(one) for one in trials]
 
 
 def leaders(objective, trials, count):
@@ -110,8 +110,8 @@ def test_without_any_value_the_first_is_the_best_and_one_is_enough():
 
 def test_one_value_is_enough_for_a_say():
     objective = Objective.named("vote:rank(snip,-wrcor)")
-    assert objective.values({"snip": None, "wrcor": 2.0, "naswot": 1.0}) == (None, -2.0)
-    assert objective.values({"snip": None, "wrcor": None, "naswot": 1.0}) is None
+    assert objective.values_of({"snip": None, "wrcor": 2.0, "naswot": 1.0}) == (None, -2.0)
+    assert objective.values_of({"snip": None, "wrcor": None, "naswot": 1.0}) is None
 
 
 def test_duplicates_have_no_vote_but_the_height_of_their_first():
@@ -123,7 +123,7 @@ def test_duplicates_have_no_vote_but_the_height_of_their_first():
 
 
 def test_of_very_many_the_best_by_mean_rank_hold_the_majority(monkeypatch):
-    monkeypatch.setattr(objectives, "MOST_IN_A_MAJORITY", 8)
+    monkeypatch.setattr(goals, "MOST_IN_A_MAJORITY", 8)
     majority = Objective.named("vote:majority(snip,jacob_cor,wrcor)")
     values = values_of(majority, drawn(40))
     by_rank = Objective.named("vote:rank(snip,jacob_cor,wrcor)").order(values)

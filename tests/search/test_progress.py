@@ -9,6 +9,7 @@ import pytest
 from helpers.trials import trial
 from rich.console import Console
 
+from wrcor_ext.search.front import Standing
 from wrcor_ext.search.objective import Objective
 from wrcor_ext.search.progress import WIDE, Progress
 
@@ -17,7 +18,8 @@ TRIALS = [trial(3, 1.25), trial(4, None), trial(5, 2.5), trial(6, 2.0), trial(7,
 
 def displayed(*, width=WIDE, terminal=True, objective="wrcor", best=None):
     console = Console(file=io.StringIO(), force_terminal=terminal, width=width, color_system=None)
-    progress = Progress(console, budget=20, done=3, best=best, objective=Objective.named(objective))
+    standing = Standing(Objective.named(objective), [] if best is None else [best])
+    progress = Progress(console, budget=20, done=3, standing=standing)
     with progress:
         for one in TRIALS:
             progress.show(one)

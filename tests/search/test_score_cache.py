@@ -24,7 +24,7 @@ from wrcor_ext.spaces import get
 TINY = {"dataset": "noise", "batch_size": 6, "image_size": 8, "stem_width": 4, "cells_per_stage": 1, "seed": 3}
 CONFIG = SearchConfig(**TINY, proxies=["wrcor", "naswot"])
 TROUBLE = Trouble("degenerate", "no response; or none that varies")
-MIXED = Evaluation.of({"wrcor": None, "naswot": 0.1 + 0.2}, {"wrcor": TROUBLE}, ["wrcor"], seconds=1.0)
+MIXED = Evaluation.of({"wrcor": None, "naswot": 0.1 + 0.2}, {"wrcor": TROUBLE}, [["wrcor"]], seconds=1.0)
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ def test_what_was_kept_is_found_exactly(cache, notes):
     cache.keep(setting, "a", MIXED)
     values, troubles = cache.find(setting, "a", ["naswot", "wrcor"])
     assert (values, troubles) == ({"naswot": 0.1 + 0.2, "wrcor": None}, {"wrcor": TROUBLE})
-    cache.keep(setting, "b", Evaluation.of({"wrcor": -0.0}, {}, ["wrcor"], seconds=1.0))
+    cache.keep(setting, "b", Evaluation.of({"wrcor": -0.0}, {}, [["wrcor"]], seconds=1.0))
     assert str(cache.find(setting, "b", ["wrcor"])[0]["wrcor"]) == "-0.0"
     assert cache.find(setting, "b", ["wrcor", "naswot"]) is None  # all or nothing
     assert cache.find(cache.setting({"seed": 2}), "a", ["wrcor"]) is None
@@ -60,7 +60,7 @@ def test_what_was_kept_is_found_exactly(cache, notes):
 def test_what_is_known_is_not_replaced(cache):
     setting = cache.setting({})
     for value in (1.0, 2.0):
-        cache.keep(setting, "a", Evaluation.of({"wrcor": value}, {}, ["wrcor"], seconds=1.0))
+        cache.keep(setting, "a", Evaluation.of({"wrcor": value}, {}, [["wrcor"]], seconds=1.0))
     assert cache.find(setting, "a", ["wrcor"]) == ({"wrcor": 1.0}, {})
 
 
@@ -68,7 +68,7 @@ def test_failures_are_not_kept(cache):
     setting = cache.setting({})
     cache.keep(setting, "a", Evaluation("failed", {"wrcor": None}, 1.0, "RuntimeError: no"))
     failed = {"wrcor": Trouble("failed", "out of memory")}
-    cache.keep(setting, "b", Evaluation.of({"wrcor": None, "naswot": 2.0}, failed, ["wrcor"], seconds=1.0))
+    cache.keep(setting, "b", Evaluation.of({"wrcor": None, "naswot": 2.0}, failed, [["wrcor"]], seconds=1.0))
     assert cache.find(setting, "a", ["wrcor"]) is None
     assert cache.find(setting, "b", ["wrcor"]) is None
     assert cache.find(setting, "b", ["naswot"]) == ({"naswot": 2.0}, {})
@@ -80,7 +80,7 @@ def test_another_version_of_a_proxy_is_another_proxy(cache, monkeypatch):
     monkeypatch.setitem(registry._PROXIES, "naswot", replace(proxies.get("naswot"), version=2))
     assert cache.find(setting, "a", ["wrcor"]) is not None
     assert cache.find(setting, "a", ["naswot"]) is None
-    cache.keep(setting, "a", Evaluation.of({"naswot": 7.0}, {}, ["naswot"], seconds=1.0))
+    cache.keep(setting, "a", Evaluation.of({"naswot": 7.0}, {}, [["naswot"]], seconds=1.0))
     assert cache.find(setting, "a", ["naswot"]) == ({"naswot": 7.0}, {})
 
 
@@ -181,7 +181,7 @@ def _fill(folder, first):
     with ScoreCache(folder, print) as cache:
         setting = cache.setting({"shared": True})
         for number in range(first, first + 50):
-            cache.keep(setting, str(number), Evaluation.of({"wrcor": number / 7}, {}, ["wrcor"], seconds=1.0))
+            cache.keep(setting, str(number), Evaluation.of({"wrcor": number / 7}, {}, [["wrcor"]], seconds=1.0))
 
 
 def test_processes_fill_it_side_by_side(tmp_path):

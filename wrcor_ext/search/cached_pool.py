@@ -91,7 +91,7 @@ class CachedPool(Generic[A]):
         self._evaluator = evaluator
         self._name = space.key if config.dedup else space.format
         self._names = config.members
-        self._ranking = config.objective.proxies
+        self._ranking = config.objective.ranking
         self._setting = cache.setting(facts(config, batch))
 
     def results(self, archs: Sequence[A], stop: Callable[[], bool]) -> Iterator[tuple[int, Cost | None, Evaluation]]:

@@ -18,6 +18,7 @@ from rich.console import Console
 from wrcor_ext import imports
 from wrcor_ext.errors import InputError, in_words
 from wrcor_ext.search.config import SearchConfig
+from wrcor_ext.search.front import Standing
 from wrcor_ext.search.objective import Objective
 from wrcor_ext.search.study import Study
 from wrcor_ext.search.trial import Trial
@@ -33,7 +34,10 @@ class Start:
         config: option values by name.
         environment: versions, processor, images, by name.
         finished: trials that a resumed run already holds; they are not reported again.
-        best: the best of these; None without any.
+        best: the best of these, of several objectives by the first one; None without any.
+        front: of several objectives, those of these that no other dominates.
+        reference: of several objectives, the worst seen of each among these, higher is better: what hypervolumes are
+            measured from; None without any.
     """
 
     folder: Path
@@ -42,6 +46,13 @@ class Start:
     environment: Mapping[str, object]
     finished: int
     best: Trial | None
+    front: tuple[Trial, ...] = ()
+    reference: tuple[float, ...] | None = None
+
+    def standing(self) -> Standing:
+        """Follows the best from here on, told of every trial."""
+        leaders = self.front or ([] if self.best is None else [self.best])
+        return Standing(self.objective, leaders, self.reference)
 
 
 @dataclass(frozen=True)
@@ -50,13 +61,15 @@ class End:
 
     Attributes:
         finished: trials, those of the resumed run included.
-        best: the best trial; None without any.
+        best: the best trial, of several objectives by the first one; None without any.
+        front: of several objectives, the trials that no other dominates.
         error: that the command ends with; None after the budget is spent, and after Ctrl-C.
     """
 
     finished: int
     best: Trial | None
     error: BaseException | None
+    front: tuple[Trial, ...] = ()
 
 
 class Callback(Protocol):
@@ -86,12 +99,12 @@ class Callbacks:
         self._start = start
         self._messages = messages
         self._finished = start.finished
-        self._best = start.best
+        self._standing = start.standing()
 
     def show(self, trial: Trial) -> None:
         """Tells them of a finished trial."""
         self._finished += 1
-        self._best = better(self._start.objective, self._best, trial)
+        self._standing.add(trial)
         self._tell(lambda callback: callback.on_trial(trial))
 
     def _tell(self, call: Callable[[Callback], None]) -> None:
@@ -108,17 +121,9 @@ class Callbacks:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._tell(lambda callback: callback.on_end(End(self._finished, self._best, error)))
-
-
-def better(objective: Objective, best: Trial | None, trial: Trial) -> Trial | None:
-    """The better one of the best so far and a newcomer; the former of equals, and of two without a score."""
-    values = objective.values(trial.evaluation.scores)
-    if values is None:
-        return best
-    if best is None:
-        return trial
-    return (best, trial)[objective.best([objective.values(best.evaluation.scores), values])]
+        front = tuple(self._standing.leaders) if self._start.objective.is_front else ()
+        end = End(self._finished, self._standing.best, error, front)
+        self._tell(lambda callback: callback.on_end(end))
 
 
 def _failure(call: Callable[[Callback], None], callback: Callback) -> Exception | None:
@@ -166,7 +171,8 @@ def made(config: SearchConfig) -> dict[str, Callback]:
 
 def watching(callbacks: Mapping[str, Callback], study: Study, messages: Console) -> Callbacks:
     """The callbacks of an opened study."""
-    leaders = study.leaders() if callbacks else []  # all trials are read for that
+    leaders = [one.trial for one in study.leaders()] if callbacks else []  # all trials are read for that
+    front = study.front() if callbacks else None
     config = study.config
     start = Start(
         folder=study.folder,
@@ -174,7 +180,9 @@ def watching(callbacks: Mapping[str, Callback], study: Study, messages: Console)
         config=config.saved(),
         environment=study.journal.record()["environment"],
         finished=study.resumed,
-        best=leaders[0].trial if leaders else None,
+        best=leaders[0] if leaders else None,
+        front=() if front is None else tuple(leaders),
+        reference=None if front is None else tuple(front.reference.tolist()),
     )
     return Callbacks(callbacks, start, messages)
 

@@ -26,6 +26,7 @@ from wrcor_ext.search import config as configs
 from wrcor_ext.search.config import OPTIONS, SearchConfig
 from wrcor_ext.search.environment import environment
 from wrcor_ext.search.evaluator import InProcessEvaluator
+from wrcor_ext.search.front import Standing
 from wrcor_ext.search.interruption import Interruption
 from wrcor_ext.search.limits import limited
 from wrcor_ext.search.progress import Progress
@@ -95,8 +96,8 @@ def _run(
         messages.print(f"searching into {study.folder}", markup=False)
     timings = Timings()
     with Interruption() as interruption:
-        best = next((one.trial for one in study.leaders()), None)
-        progress = Progress(messages, budget=config.budget, done=study.resumed, best=best, objective=study.objective)
+        standing = study.standing() if messages.is_terminal else Standing(study.objective)  # only looked at there
+        progress = Progress(messages, budget=config.budget, done=study.resumed, standing=standing)
         try:
             with progress, cached_pool.chosen(cache, config, space, batch, evaluator) as pool:
                 driver.run(

@@ -5,17 +5,20 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections.abc import Hashable, Mapping
+from functools import cached_property
 from typing import Any
 
 import yaml
 
-from wrcor_ext import data, spaces, strategies
+from wrcor_ext import data, spaces, strategies, votes
 from wrcor_ext import options as kinds
 from wrcor_ext.errors import InputError
 from wrcor_ext.options import Kind, checked, option, options_of
 from wrcor_ext.repeats import MAX_REPEATS
-from wrcor_ext.scoring_options import MAX_THREADS, ScoringOptions
+from wrcor_ext.scoring_options import MAX_THREADS, SCORES, ScoringOptions
+from wrcor_ext.search import goal
 from wrcor_ext.search.objective import Objective
+from wrcor_ext.search.objectives import settled
 
 # What shapes the network rather than the search; a space that does not take one refuses it.
 NETWORK_OPTIONS = ("stem_width", "cells_per_stage", "batch_norm", "stacks", "cells_per_stack", "resolution")
@@ -64,6 +67,19 @@ class SearchConfig(ScoringOptions):
         None,
         "CSV file of latencies",
         kinds.optional(kinds.text("a file with the columns architecture and latency_ms"), "measured here"),
+    )
+    proxies: tuple[str, ...] = option(
+        (),
+        "scores to compute, and votes over them; the first one ranks unless there are objectives, others are recorded",
+        kinds.choices(SCORES, lambda name: votes.lookup(name).name, none="wrcor, or what the objectives need"),
+    )
+    maximize: tuple[str, ...] = option(
+        (),
+        "objectives, more of which is better",
+        kinds.choices(goal.SYNTAX, goal.checked_name, none="the first of --proxies"),
+    )
+    minimize: tuple[str, ...] = option(
+        (), "objectives, less of which is better", kinds.choices(goal.SYNTAX, goal.checked_name, none="no other")
     )
     strategy: str = option(
         "evolution",
@@ -134,10 +150,16 @@ class SearchConfig(ScoringOptions):
     def __post_init__(self) -> None:
         for name, entry in OPTIONS.items():
             object.__setattr__(self, name, checked(entry, getattr(self, name), name))
+        for name, names in settled(self.maximize, self.minimize, self.proxies).items():
+            object.__setattr__(self, name, names)
+        if self.refine and self.objective.is_front:
+            raise InputError(f"refine {self.refine}: of several objectives ({self.objective.name}) no one is the best")
 
-    @property
+    @cached_property
     def objective(self) -> Objective:
-        """What is maximised: the first of the proxies and votes."""
+        """What is searched for: the objectives, or else the first of the proxies and votes."""
+        if self.maximize or self.minimize:
+            return Objective.of(self.maximize, self.minimize)
         return Objective.named(self.proxies[0])
 
     def saved(self) -> dict[str, Any]:
@@ -151,6 +173,11 @@ class SearchConfig(ScoringOptions):
 
 OPTIONS = options_of(SearchConfig)
 DEFAULTS = SearchConfig()
+
+
+def recorded_value(recorded: Mapping[str, object], name: str) -> object:
+    """An option of a recorded run; the default, where it is of a release that did not know the option yet."""
+    return recorded[name] if name in recorded else _plain(getattr(DEFAULTS, name))
 
 
 def _plain(value: object) -> object:

@@ -77,8 +77,7 @@ def run(
         if len(members.finished) < len(archs):
             return
         with timings.phase("tell"):
-            scores = [members.finished[told + i].evaluation.scores for i in range(len(archs))]
-            strategy.tell([(arch, objective.values(found)) for arch, found in zip(archs, scores, strict=True)])
+            strategy.tell([(arch, objective.values(members.finished[n])) for n, arch in enumerate(archs, told)])
         told += len(archs)
         with timings.phase("journal"):
             journal.checkpoint(told, strategy.state())

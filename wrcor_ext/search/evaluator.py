@@ -96,4 +96,4 @@ class InProcessEvaluator(Generic[A]):
         troubles = scores.troubles
         values = {name: None if name in troubles else scores[name].value for name in self._config.members}
         finishing = scores.seconds - measurement.seconds
-        return Evaluation.of(values, troubles, self._config.objective.proxies, seconds=seconds + finishing)
+        return Evaluation.of(values, troubles, self._config.objective.ranking, seconds=seconds + finishing)

@@ -120,7 +120,7 @@ def _of_trial(run: Run, wanted: int) -> Leader:
     except KeyError:
         have = run.journal.count()
         raise InputError(f"--trial {wanted}: the run in {run.folder} has {have} trials, the first is 0") from None
-    if run.config.objective.values(trial.evaluation.scores) is None:
+    if run.config.objective.values(trial) is None:
         raise InputError(f"--trial {wanted} has no score: {trial.evaluation.reason or trial.evaluation.status}")
     return leader(trial)
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from wrcor_ext.reporting import Candidate, Candidates, Report
 from wrcor_ext.search.config import DEFAULTS, NETWORK_OPTIONS, SearchConfig
+from wrcor_ext.search.front import Front
 from wrcor_ext.search.refine import Leader
 from wrcor_ext.search.trial import Trial
 
@@ -20,8 +21,8 @@ from wrcor_ext.search.trial import Trial
 BATCH = 20_000
 
 
-def parquet(trials: Iterable[Trial], proxies: Sequence[str]) -> bytes:
-    """All trials as a table, one row per trial and one column per proxy."""
+def parquet(trials: Iterable[Trial], proxies: Sequence[str], front: Front | None = None) -> bytes:
+    """All trials as a table, one row per trial and one column per proxy, and one that says who is on the front."""
     # Half a second of import that nobody should pay before a search has anything to write.
     import pyarrow as pa
     from pyarrow import parquet as pq
@@ -42,19 +43,24 @@ def parquet(trials: Iterable[Trial], proxies: Sequence[str]) -> bytes:
             ("duplicate_of", pa.int64()),
             ("cached", pa.bool_()),
             ("reason", pa.string()),
+            *([("front", pa.bool_())] if front is not None else []),
         ]
     )
+    on_front = None if front is None else frozenset(front.trials.tolist())
     rows, buffer = iter(trials), io.BytesIO()
     with pq.ParquetWriter(buffer, schema) as writer:
         while batch := list(islice(rows, BATCH)):
             columns = [
-                pa.array(column, kind.type) for column, kind in zip(_columns(batch, proxies), schema, strict=True)
+                pa.array(column, kind.type)
+                for column, kind in zip(_columns(batch, proxies, on_front), schema, strict=True)
             ]
             writer.write_table(pa.Table.from_arrays(columns, schema=schema))
     return buffer.getvalue()
 
 
-def _columns(trials: Sequence[Trial], proxies: Sequence[str]) -> Iterator[list[object]]:
+def _columns(
+    trials: Sequence[Trial], proxies: Sequence[str], on_front: frozenset[int] | None
+) -> Iterator[list[object]]:
     """The columns of the table, in its order."""
     evaluations = [trial.evaluation for trial in trials]
     yield [trial.trial for trial in trials]
@@ -72,14 +78,34 @@ def _columns(trials: Sequence[Trial], proxies: Sequence[str]) -> Iterator[list[o
     yield [trial.duplicate_of for trial in trials]
     yield [evaluation.cached for evaluation in evaluations]
     yield [evaluation.reason for evaluation in evaluations]
+    if on_front is not None:
+        yield [trial.trial in on_front for trial in trials]
 
 
-def best_json(leaders: Sequence[Leader]) -> bytes:
-    """The best candidate: architecture, scores, cost, trial; after refining what that found, and the next ones too."""
-    facts = leader_facts(leaders[0])
+def best_json(leaders: Sequence[Leader], front: Front | None = None) -> bytes:
+    """The best candidate: architecture, scores, cost, trial; after refining what that found, and the next ones too.
+
+    Of several objectives the front and how much it dominates.
+    """
+    facts = leader_facts(leaders[0]) if front is None else front_facts(front, leaders)
     if any(leader.repeats for leader in leaders):
         facts["runners_up"] = [leader_facts(leader) for leader in leaders[1:]]
     return (json.dumps(facts, indent=2) + "\n").encode()
+
+
+def front_facts(front: Front, leaders: Sequence[Leader]) -> dict[str, object]:
+    """A front in JSON types.
+
+    Args:
+        front: of a run.
+        leaders: its candidates, or the first ones.
+    """
+    return {
+        "objectives": [goal.name for goal in front.objective.goals],
+        "hypervolume": front.volume,
+        "reference_point": front.reference_point,
+        "front": [leader_facts(one) for one in leaders],
+    }
 
 
 def leader_facts(leader: Leader) -> dict[str, object]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from wrcor_ext.search.config import SearchConfig
+from wrcor_ext.search.config import SearchConfig, recorded_value
 from wrcor_ext.search.files import storage_errors
 from wrcor_ext.search.study import recorded_config
 
@@ -14,7 +14,7 @@ ROOT = Path("runs")
 
 def _stem(config: SearchConfig) -> str:
     # Votes, and whatever is a reference to an object, hold what neither shells nor file systems are fond of.
-    names = (config.space, config.strategy, config.proxies[0])
+    names = (config.space, config.strategy, config.objective.name)
     return "-".join(re.sub(r"\W+", "-", name).strip("-") for name in names)
 
 
@@ -26,7 +26,7 @@ def _numbered(config: SearchConfig, root: Path) -> dict[int, Path]:
 
 
 def new_folder(config: SearchConfig, root: Path = ROOT) -> Path:
-    """Makes `runs/SPACE-STRATEGY-PROXY-NUMBER` with the next free number.
+    """Makes `runs/SPACE-STRATEGY-OBJECTIVE-NUMBER` with the next free number.
 
     Raises:
         WrcorError: if the disk refuses.
@@ -50,6 +50,6 @@ def latest_folder(config: SearchConfig, root: Path = ROOT) -> Path | None:
     wanted = config.identity()
     for folder in _numbered(config, root).values():
         recorded = recorded_config(folder)
-        if recorded is not None and all(recorded.get(name) == value for name, value in wanted.items()):
+        if recorded is not None and all(recorded_value(recorded, name) == value for name, value in wanted.items()):
             return folder
     return None

@@ -100,7 +100,7 @@ class _Staircase:
         return np.column_stack([np.negative(self._minus_x), self._y])
 
     def add(self, corner: Floats) -> float:
-        x, y = corner.tolist()
+        x, y = float(corner[0]), float(corner[1])
         end = bisect_right(self._minus_x, -x)  # the corners before it reach at least as far in x
         covered_to = self._y[end - 1] if end else 0.0
         if y <= covered_to:

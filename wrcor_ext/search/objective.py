@@ -1,39 +1,37 @@
-"""What a search maximises: one proxy, in the direction that it has, or a vote of several."""
+"""What a search maximises: one goal, or several at once, of which no one counts more than another."""
 
 from __future__ import annotations
 
 import heapq
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from array import array
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from wrcor_ext import votes
+from wrcor_ext.search import pareto
+from wrcor_ext.search.goal import Goal
+from wrcor_ext.search.pareto import Floats, Indices
 from wrcor_ext.search.trial import Trial
-from wrcor_ext.strategies import Highest, Values
-from wrcor_ext.votes import METHODS, Member, Vote
+from wrcor_ext.strategies import Values
 
-# The duels of a majority take memory and time that grow with the square of the number of candidates.
-MOST_IN_A_MAJORITY = 2000
+_NO_COSTS: Mapping[str, float | None] = {}
 
 
 @dataclass(frozen=True)
 class Objective:
-    """A preference (see `wrcor_ext.strategies.Preference`) among trials by the scores of its members.
+    """A preference (see `wrcor_ext.strategies.Preference`) among trials by the values of its goals.
 
-    A vote is held anew over whoever is compared: two trials, a tournament, or all trials of a run.
+    Of one goal, the higher one is better. Of several, candidates on an earlier front are better, and on the same front
+    those whose neighbours are further apart. A vote is held anew over whoever is compared: two trials, a tournament,
+    or all trials of a run. A candidate that lacks one of the goals has no values.
 
     Attributes:
-        name: `wrcor`; `-zen_score_cossim` where lower is better; `sjw`; `vote:rank(snip,-jacob_cor)`.
-        members: the proxies whose scores count, each with its direction.
-        method: of counting the members' votes; None where there is but one proxy and no vote.
+        goals: what is maximised, at least one.
     """
 
-    name: str
-    members: tuple[Member, ...]
-    method: str | None = None
+    goals: tuple[Goal, ...]
 
     @classmethod
     def named(cls, name: str) -> Objective:
@@ -42,113 +40,158 @@ class Objective:
         Raises:
             InputError: for an unknown or malformed name.
         """
-        found = votes.lookup(name)
-        if isinstance(found, Vote):
-            return cls(found.name, found.members, found.method)
-        return cls(found.name if found.higher_is_better else f"-{found.name}", (Member(found),))
+        return cls((Goal.named(name),))
+
+    @classmethod
+    def of(cls, maximize: Sequence[str], minimize: Sequence[str]) -> Objective:
+        """Goals by their names: costs, proxies and votes.
+
+        Raises:
+            InputError: for an unknown or malformed name, or a vote that is to be minimised.
+        """
+        raised = [Goal.directed(name, 1) for name in maximize]
+        return cls((*raised, *(Goal.directed(name, -1) for name in minimize)))
+
+    @property
+    def name(self) -> str:
+        """`wrcor`; `-zen_score_cossim` where lower is better; `wrcor, -flops`; `vote:rank(snip,-jacob_cor)`."""
+        return ", ".join(goal.name for goal in self.goals)
+
+    @property
+    def is_front(self) -> bool:
+        """Whether the best are a front rather than a list: there are several goals."""
+        return len(self.goals) > 1
+
+    @property
+    def has_votes(self) -> bool:
+        """Whether who is better may depend on who else is compared."""
+        return any(goal.method is not None for goal in self.goals)
 
     @property
     def width(self) -> int:
         """How many values a candidate has."""
-        return len(self.members)
+        return sum(goal.width for goal in self.goals)
 
     @property
     def proxies(self) -> tuple[str, ...]:
-        """The canonical names of the members' proxies."""
-        return tuple(member.proxy.name for member in self.members)
+        """The canonical names of the proxies that count, each once."""
+        return tuple(dict.fromkeys(name for goal in self.goals for name in goal.proxies))
 
-    def values(self, scores: Mapping[str, float | None]) -> Values | None:
-        """The members' scores, turned round where lower is better; None if no member has one."""
-        found = [(member.orientation, scores.get(member.proxy.name)) for member in self.members]
-        values = tuple(None if score is None else orientation * score for orientation, score in found)
-        return None if all(value is None for value in values) else values
+    @property
+    def ranking(self) -> tuple[tuple[str, ...], ...]:
+        """The canonical names of the proxies of each goal that is scored."""
+        return tuple(goal.proxies for goal in self.goals if not goal.is_cost)
+
+    def values(self, trial: Trial) -> Values | None:
+        """The numbers of a trial by which candidates are compared; None unless every goal has one."""
+        return self.values_of(trial.evaluation.scores, trial.costs)
+
+    def values_of(
+        self, scores: Mapping[str, float | None], costs: Mapping[str, float | None] = _NO_COSTS
+    ) -> Values | None:
+        """The same from scores by proxy name and costs by their name, turned round where lower is better."""
+        found = [goal.values(scores, costs) for goal in self.goals]
+        if any(value.count(None) == len(value) for value in found):
+            return None
+        return tuple(number for value in found for number in value)
 
     def best(self, candidates: Sequence[Values | None]) -> int:
         """Index of the best of at least one candidate; of equals the first."""
-        return next((group[0] for group in self.groups(candidates)), 0)
+        if not self.is_front:
+            return next((group[0] for group in self._groups(candidates)), 0)
+        heights = self.heights(candidates)
+        front = pareto.front(heights)
+        return int(front[pareto.crowding(heights[front]).argmax()]) if len(front) else 0
 
     def order(self, candidates: Sequence[Values | None]) -> list[int]:
         """Indices from the best to the worst; of equals the first given, those without values at the end."""
-        ranked = [index for group in self.groups(candidates) for index in group]
-        return ranked + [index for index, values in enumerate(candidates) if values is None]
+        if not self.is_front:
+            ranked = [index for group in self._groups(candidates) for index in group]
+            return ranked + [index for index, values in enumerate(candidates) if values is None]
+        heights = self.heights(candidates)
+        lacking = np.isnan(heights).any(axis=1)
+        known = np.flatnonzero(~lacking)
+        ranks, apart = pareto.ranks(heights[known]), np.zeros(len(known))
+        for rank in range(ranks.max(initial=-1) + 1):
+            on_it = ranks == rank
+            # Equals crowd each other no more than one of them would.
+            distinct, which = np.unique(heights[known[on_it]], axis=0, return_inverse=True)
+            apart[on_it] = pareto.crowding(distinct)[which.reshape(-1)]
+        by_rank = known[np.lexsort((-apart, ranks))]
+        order: list[int] = np.concatenate([by_rank, np.flatnonzero(lacking)]).tolist()
+        return order
 
-    def groups(self, candidates: Sequence[Values | None]) -> list[list[int]]:
-        """Indices from the best to the worst, equals together; those without values are left out."""
-        known = [index for index, values in enumerate(candidates) if values is not None]
-        if not known:
-            return []
-        given = [candidates[index] or () for index in known]
-        table = np.array([[math.nan if value is None else value for value in values] for values in given])
-        return [[known[place] for place in group] for group in self._counted(table)]
+    def heights(self, candidates: Sequence[Values | None]) -> Floats:
+        """One column per goal [n, goals], higher is better, NaN where a candidate has no values.
 
-    def _counted(self, table: npt.NDArray[np.float64]) -> Sequence[Sequence[int]]:
-        """The groups of a table [n, m] of values, NaN where a member has none."""
-        if self.method is None:
-            groups: dict[float, list[int]] = {}
-            for place, value in enumerate(table[:, 0].tolist()):
-                groups.setdefault(value, []).append(place)
-            return [groups[value] for value in sorted(groups, reverse=True)]
-        if self.method != "majority" or len(table) <= MOST_IN_A_MAJORITY:
-            return METHODS[self.method](table).groups
-        by_rank = METHODS["rank"](table).groups
-        in_order = [place for group in by_rank for place in group]
-        finalists = sorted(in_order[:MOST_IN_A_MAJORITY])
-        leading = [[finalists[place] for place in group] for group in METHODS["majority"](table[finalists]).groups]
-        taken = set(finalists)
-        others = [[place for place in group if place not in taken] for group in by_rank]
-        return [*leading, *(group for group in others if group)]
+        The number of a score or a cost is the value itself; that of a vote is the share of the other candidates that
+        it ranks lower, from 0 to 1.
+        """
+        nothing = (math.nan,) * self.width
+        rows = [nothing if values is None else values for values in candidates]
+        return self._columns(np.array(rows, dtype=np.float64).reshape(len(rows), self.width))
 
     def leaders(self, scores: Iterable[tuple[int, Mapping[str, float | None]]], count: int) -> list[int]:
-        """The numbers of the best trials that have a score, best first; of equals, the earlier ones.
+        """Of one goal, the numbers of the best trials that have a score, best first; of equals, the earlier ones.
 
         Args:
             scores: number and scores by proxy name of each trial, one for each architecture.
             count: at most so many.
         """
-        valued = ((values, number) for number, found in scores if (values := self.values(found)) is not None)
-        if self.method is None:  # of a million trials, few need to be kept
+        valued = ((values, number) for number, found in scores if (values := self.values_of(found)) is not None)
+        if not self.has_votes:  # of a million trials, few need to be kept
             return [number for _, number in heapq.nlargest(count, valued, key=lambda pair: pair[0][0] or 0.0)]
         distinct = list(valued)
-        groups = self.groups([values for values, _ in distinct])
+        groups = self._groups([values for values, _ in distinct])
         return [distinct[index][1] for group in groups for index in group][:count]
 
-    def heights(self, candidates: Sequence[Values | None]) -> npt.NDArray[np.float64]:
-        """The scores of a proxy; of a vote, places among the candidates, from 0 for the worst [n, 1]."""
-        if self.method is None:
-            return Highest().heights(candidates)
-        found = np.full((len(candidates), 1), np.nan)
-        for place, group in enumerate(reversed(self.groups(candidates))):
-            found[group, 0] = place
-        return found
+    def table(self, trials: Iterable[Trial]) -> tuple[Indices, Floats]:
+        """What charts and fronts of a run are made of: the numbers of its trials [n] and their `heights` [n, goals].
 
-    def chart_heights(self, trials: Iterable[Trial]) -> list[float | None]:
-        """For charts, one number per trial, higher is better; None without a score.
-
-        That of a proxy is its score, turned round where lower is better. That of a vote, which has no number of its
-        own, is the share of the other architectures that it ranks lower, from 0 to 1.
+        In a vote, duplicates have no say of their own but the number of the trial that they repeat. A trial without one
+        goal has the numbers of the others.
 
         Args:
-            trials: all of a run, or its first ones.
+            trials: all of a run in the order of their numbers, or its first ones.
         """
-        if self.method is None:
-            valued = (self.values(trial.evaluation.scores) for trial in trials)
-            return [None if values is None else values[0] for values in valued]
-        sources, distinct, given = [], [], []
+        numbers, sources, flat = array("q"), array("q"), array("d")
         for trial in trials:
+            numbers.append(trial.trial)
             sources.append(trial.trial if trial.duplicate_of is None else trial.duplicate_of)
-            if trial.duplicate_of is None:
-                distinct.append(trial.trial)
-                given.append(self.values(trial.evaluation.scores))
-        groups = self.groups(given)
-        lower = sum(map(len, groups))
-        others = max(1, lower - 1)
-        heights: dict[int, float] = {}
-        for group in groups:
-            lower -= len(group)
-            heights.update((distinct[index], lower / others) for index in group)
-        return [heights.get(source) for source in sources]
+            scores, costs = trial.evaluation.scores, trial.costs
+            for goal in self.goals:
+                flat.extend(math.nan if v is None else v for v in goal.values(scores, costs))
+        found = np.array(numbers, dtype=np.int64)
+        values = np.array(flat, dtype=np.float64).reshape(len(found), self.width)
+        if not self.has_votes:
+            return found, self._columns(values)
+        own = found == np.array(sources)
+        first = np.searchsorted(found[own], np.array(sources))
+        columns = (
+            part[:, 0] if goal.method is None else goal.heights(part[own])[first] for goal, part in self._parts(values)
+        )
+        return found, np.column_stack(list(columns))
+
+    def chart_heights(self, trials: Iterable[Trial]) -> list[float | None]:
+        """The numbers of the first goal, None without one; argument as for `table`."""
+        return [None if math.isnan(height) else height for height in self.table(trials)[1][:, 0].tolist()]
 
     @property
     def height_name(self) -> str:
         """What `chart_heights` are."""
-        return self.name if self.method is None else f"share ranked lower by {self.name}"
+        return self.goals[0].number_name
+
+    def _groups(self, candidates: Sequence[Values | None]) -> list[list[int]]:
+        """Of one goal: indices from the best to the worst, equals together; those without values are left out."""
+        known = [index for index, values in enumerate(candidates) if values is not None]
+        table = np.array([candidates[index] for index in known], dtype=np.float64).reshape(len(known), self.width)
+        return [[known[place] for place in group] for group in self.goals[0].groups(table)]
+
+    def _parts(self, values: Floats) -> Iterator[tuple[Goal, Floats]]:
+        """Each goal with its own columns of all values [n, width]."""
+        ends = np.cumsum([goal.width for goal in self.goals])
+        return zip(self.goals, np.split(values, ends[:-1], axis=1), strict=True)
+
+    def _columns(self, values: Floats) -> Floats:
+        """The goals' heights [n, goals] from all values [n, width]."""
+        return np.column_stack([goal.heights(part) for goal, part in self._parts(values)])

@@ -9,10 +9,8 @@ from rich.console import Console
 from rich.text import Text
 
 from wrcor_ext.reporting import numbers
-from wrcor_ext.search.callbacks import better
-from wrcor_ext.search.objective import Objective
+from wrcor_ext.search.front import Standing
 from wrcor_ext.search.trial import Trial
-from wrcor_ext.strategies import Values
 
 # Columns of a terminal that has room for the counts of special trials beside the rest.
 WIDE = 110
@@ -36,13 +34,12 @@ class Progress:
         console: where to draw; nothing is drawn unless it is a terminal.
         budget: number of trials.
         done: trials of the resumed run.
-        best: the best trial so far.
-        objective: what is maximised; a vote is held between the best so far and each newcomer.
+        standing: the best so far, of what is maximised.
     """
 
-    def __init__(self, console: Console, *, budget: int, done: int, best: Trial | None, objective: Objective) -> None:
-        self._best = best
-        self._objective = objective
+    def __init__(self, console: Console, *, budget: int, done: int, standing: Standing) -> None:
+        self._standing = standing
+        self._objective = standing.objective
         self._duplicates = self._cached = self._without_score = 0
         columns: list[rich_progress.ProgressColumn] = [
             rich_progress.MofNCompleteColumn(),
@@ -65,22 +62,26 @@ class Progress:
 
     def show(self, trial: Trial) -> None:
         """Takes a finished trial into account."""
-        self._without_score += self._objective.values(trial.evaluation.scores) is None
-        self._best = better(self._objective, self._best, trial)
+        if self._bar.disable:
+            return
+        self._without_score += self._objective.values(trial) is None
+        self._standing.add(trial)
         self._duplicates += trial.duplicate_of is not None
         self._cached += trial.evaluation.cached
         self._bar.update(self._task, advance=1, best=self._best_text(), counts=self._counts_text())
 
     def _best_text(self) -> str:
-        if self._best is None:
+        best = self._standing.best
+        if best is None:
             return f"no {self._objective.name} yet"
-        values = self._best_values()
-        if values is None or self._objective.method is not None:  # a vote has no number of its own
-            return f"best by {self._objective.name}: trial {self._best.trial}"
-        return f"best {self._objective.name} {numbers.score(values[0])}"
-
-    def _best_values(self) -> Values | None:
-        return None if self._best is None else self._objective.values(self._best.evaluation.scores)
+        if self._objective.is_front:
+            volume = self._standing.volume
+            front = f"front of {len(self._standing.leaders)}"
+            return front if volume is None else f"{front}, hypervolume {volume:.4g}"
+        height = self._standing.height
+        if height is None:  # a vote has no number of its own
+            return f"best by {self._objective.name}: trial {best.trial}"
+        return f"best {self._objective.name} {numbers.score(height)}"
 
     def _counts_text(self) -> str:
         counts = (

@@ -68,7 +68,7 @@ def refine(trials: Sequence[Trial], objective: Objective, rescore: Rescore, repe
 
     Args:
         trials: the best, best first; all have a score.
-        objective: of the search.
+        objective: of the search, one goal.
         rescore: scores them in a repeat.
         repeats: at most so many.
 
@@ -85,11 +85,11 @@ def refine(trials: Sequence[Trial], objective: Objective, rescore: Rescore, repe
         found = rescore([by_number[number] for number in tied], repeat)
         if found is None:
             return None
-        scored = [number for number in tied if objective.values(found[number]) is not None]
+        scored = [number for number in tied if objective.values_of(found[number]) is not None]
         without_score = [number for number in tied if number not in scored]
         for number in scored:
             scores[number].append(found[number])
-        means = [objective.values(leader(by_number[number], scores[number]).means) for number in scored]
+        means = [objective.values_of(leader(by_number[number], scores[number]).means) for number in scored]
         tied = [scored[place] for place in objective.order(means)]
         losers = []
         if repeat >= FIRST_LOOK:
@@ -101,7 +101,7 @@ def refine(trials: Sequence[Trial], objective: Objective, rescore: Rescore, repe
 
 def _leads_clearly(first: Sequence[Scores], other: Sequence[Scores], objective: Objective) -> bool:
     """Whether every member that has an opinion finds one candidate clearly better than the other."""
-    ahead, back = ([objective.values(scores) or () for scores in candidate] for candidate in (first, other))
+    ahead, back = ([objective.values_of(scores) or () for scores in candidate] for candidate in (first, other))
     opinions = [_opinion(a, b) for a, b in zip(zip(*ahead, strict=True), zip(*back, strict=True), strict=True)]
     return True in opinions and False not in opinions
 

@@ -13,6 +13,7 @@ from wrcor_ext.errors import InputError
 from wrcor_ext.search import config as configs
 from wrcor_ext.search.config import SearchConfig
 from wrcor_ext.search.files import is_locked
+from wrcor_ext.search.front import leading
 from wrcor_ext.search.journal import Journal
 from wrcor_ext.search.refine import Leader, leader
 from wrcor_ext.search.study import JOURNAL
@@ -39,8 +40,11 @@ class Run:
     state: State
 
     def leaders(self, count: int) -> list[Leader]:
-        """The best candidates, best first; once the run has ended, those come first that refining ordered."""
-        found = self.config.objective.leaders(self.journal.own_scores(), count)
+        """The best candidates, best first; once the run has ended, those come first that refining ordered.
+
+        Of several objectives, the first ones of the front.
+        """
+        found, _ = leading(self.journal, self.config.objective, count)
         refined = [] if self.state == "running" else self._refined()
         numbers = {one.trial.trial for one in refined}
         return [*refined, *(leader(self.journal.trial(number)) for number in found if number not in numbers)][:count]

@@ -10,8 +10,9 @@ from types import TracebackType
 from wrcor_ext.errors import InputError
 from wrcor_ext.search import environment as environments
 from wrcor_ext.search import exports
-from wrcor_ext.search.config import SearchConfig, to_yaml
+from wrcor_ext.search.config import SearchConfig, recorded_value, to_yaml
 from wrcor_ext.search.files import FolderLock, storage_errors, write_atomically
+from wrcor_ext.search.front import Front, Standing, leading
 from wrcor_ext.search.journal import Journal, read_record
 from wrcor_ext.search.refine import LEADERS, Leader, leader
 
@@ -51,6 +52,7 @@ class Study:
         self.config = config
         self.objective = config.objective
         self.notes: list[str] = []
+        self._leading: tuple[int, list[Leader], Front | None] | None = None
         _make(folder)
         _refuse_other_files(folder)
         self._lock = FolderLock(folder)
@@ -83,9 +85,9 @@ class Study:
     def _check_same_run(self, environment: Mapping[str, object], resume: bool) -> None:
         record = self.journal.record()
         different = [
-            f"{name} is {record['config'].get(name)!r} there and {value!r} here"
+            f"{name} is {there!r} there and {value!r} here"
             for name, value in self.config.identity().items()
-            if record["config"].get(name) != value
+            if (there := recorded_value(record["config"], name)) != value
         ]
         if different:
             raise InputError(
@@ -110,9 +112,25 @@ class Study:
         return self.journal.fingerprint()
 
     def leaders(self) -> list[Leader]:
-        """The best candidates by what the journal holds, best first."""
-        numbers = self.objective.leaders(self.journal.own_scores(), LEADERS)
-        return [leader(self.journal.trial(number)) for number in numbers]
+        """The best candidates by what the journal holds, best first; of several objectives the whole front."""
+        return self._led()[1]
+
+    def front(self) -> Front | None:
+        """Of several objectives, the candidates that no other dominates; None of one objective."""
+        return self._led()[2]
+
+    def standing(self) -> Standing:
+        """Follows the best from here on, told of every trial."""
+        front = self.front()
+        leaders = [one.trial for one in self.leaders()]
+        return Standing(self.objective, leaders, None if front is None else front.reference.tolist())
+
+    def _led(self) -> tuple[int, list[Leader], Front | None]:
+        count = self.journal.count()
+        if self._leading is None or self._leading[0] != count:  # all trials are read: not twice without new ones
+            numbers, front = leading(self.journal, self.objective, LEADERS)
+            self._leading = count, [leader(self.journal.trial(number)) for number in numbers], front
+        return self._leading
 
     def export(self, leaders: Sequence[Leader] | None = None) -> list[Path]:
         """Writes the derived files from the journal, each at once, and returns their paths.
@@ -124,11 +142,12 @@ class Study:
             WrcorError: if the disk refuses; files that were there are untouched or complete.
         """
         leaders = self.leaders() if leaders is None else leaders
-        record, best = self.journal.record(), [one.trial for one in leaders]
+        record, front = self.journal.record(), self.front()
+        best = [one.trial for one in leaders[:LEADERS]]
         # One after the other: of a long run, each takes much memory while it is made.
         contents: dict[str, Callable[[], bytes | None]] = {
-            "trials.parquet": lambda: exports.parquet(self.journal.trials(), self.config.members),
-            "best.json": lambda: exports.best_json(leaders) if leaders else None,
+            "trials.parquet": lambda: exports.parquet(self.journal.trials(), self.config.members, front),
+            "best.json": lambda: exports.best_json(leaders, front) if leaders else None,
             "report.html": lambda: exports.report(self.config, record, self.journal.trials, best),
         }
         written = [self.folder / "config.yaml", self.folder / JOURNAL]

@@ -10,10 +10,14 @@ from rich.table import Table
 
 from wrcor_ext.reporting import consoles, numbers
 from wrcor_ext.search.config import SearchConfig
-from wrcor_ext.search.exports import leader_facts
+from wrcor_ext.search.exports import front_facts, leader_facts
+from wrcor_ext.search.front import Front
 from wrcor_ext.search.refine import Leader
 from wrcor_ext.search.study import Study
 from wrcor_ext.search.timings import Timings
+
+# Candidates of a front in the table: more than fit on a screen help nobody, and best.json has them all.
+MOST_SHOWN = 20
 
 
 def show(study: Study, leaders: Sequence[Leader], written: Sequence[Path], timings: Timings, *, as_json: bool) -> None:
@@ -42,10 +46,17 @@ def table(leaders: Sequence[Leader], config: SearchConfig) -> Table:
     """The best candidates with their scores and costs."""
     objective, proxies = config.objective, config.members
     refined = objective.proxies if any(leader.repeats for leader in leaders) else ()
-    rows = Table(title=f"best {len(leaders)} by {objective.name}", title_justify="left")
+    title = f"best {len(leaders)} by {objective.name}"
+    if objective.is_front:
+        title = f"front of {len(leaders)} by {objective.name}"
+        if len(leaders) > MOST_SHOWN:
+            title = f"{MOST_SHOWN} of the {title}"
+        leaders = spread(leaders, MOST_SHOWN)
+    further = [goal.label for goal in objective.goals if goal.is_cost and goal.label not in ("flops", "params")]
+    rows = Table(title=title, title_justify="left")
     # In the place of the scores that they correct: both do not fit beside the architecture.
     scores = [f"mean {name}" if name in refined else name for name in proxies]
-    for name in ("rank", "trial", *scores, *(["repeats"] if refined else []), "FLOPs", "parameters"):
+    for name in ("rank", "trial", *scores, *(["repeats"] if refined else []), "FLOPs", "parameters", *further):
         rows.add_column(name, justify="right", no_wrap=True)
     rows.add_column("architecture", overflow="fold")
     for rank, leader in enumerate(leaders, start=1):
@@ -58,9 +69,17 @@ def table(leaders: Sequence[Leader], config: SearchConfig) -> Table:
         ]
         if refined:
             values.append(str(leader.repeats))
-        cost = (numbers.short(trial.flops), numbers.short(trial.params))
+        cost = [numbers.short(trial.flops), numbers.short(trial.params)]
+        cost += [numbers.short(trial.costs[name]) for name in further]
         rows.add_row(str(rank), str(trial.trial), *values, *cost, trial.architecture)
     return rows
+
+
+def spread(leaders: Sequence[Leader], count: int) -> Sequence[Leader]:
+    """At most so many of a front, at equal distances in its order, both ends among them."""
+    if len(leaders) <= count:
+        return leaders
+    return [leaders[round(place * (len(leaders) - 1) / (count - 1))] for place in range(count)]
 
 
 def shown(value: object) -> str:
@@ -68,6 +87,10 @@ def shown(value: object) -> str:
     if isinstance(value, (list, tuple)):
         return " ".join(map(str, value))
     return "none" if value is None else str(value)
+
+
+def _best_facts(front: Front | None, leaders: Sequence[Leader]) -> dict[str, object]:
+    return {"best": [leader_facts(leader) for leader in leaders]} if front is None else front_facts(front, leaders)
 
 
 def _facts(study: Study, leaders: Sequence[Leader], written: Sequence[Path], timings: Timings) -> dict[str, object]:
@@ -79,7 +102,7 @@ def _facts(study: Study, leaders: Sequence[Leader], written: Sequence[Path], tim
         "status": study.journal.status_counts(),
         "seen_before": study.journal.duplicates(),
         "cached": study.journal.cached(),
-        "best": [leader_facts(leader) for leader in leaders],
+        **_best_facts(study.front(), leaders),
         "fingerprint": study.fingerprint(),
         "seconds": timings.seconds,
         "bookkeeping": timings.bookkeeping,

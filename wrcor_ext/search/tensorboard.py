@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 
 from wrcor_ext.errors import InputError
-from wrcor_ext.search.callbacks import End, Start, better
+from wrcor_ext.search.callbacks import End, Start
 from wrcor_ext.search.trial import Trial
 
 FOLDER = "tensorboard"
@@ -29,15 +29,16 @@ class TensorBoard:
         from torch.utils.tensorboard import SummaryWriter
 
         self._writer = SummaryWriter(str(start.folder / FOLDER), purge_step=start.finished if start.finished else None)
-        self._objective, self._best = start.objective, start.best
+        self._standing = start.standing()
         options = "\n".join(f"| {name} | {value} |" for name, value in start.config.items())
         self._writer.add_text("configuration", f"| option | value |\n|---|---|\n{options}")
 
     def on_trial(self, trial: Trial) -> None:
         """Writes the scores, the best so far, the costs and the time."""
-        self._best = better(self._objective, self._best, trial)
-        scalars = {
-            "search/best": self._height(),
+        self._standing.add(trial)
+        scalars: dict[str, float | None] = {
+            "search/best": self._standing.height,
+            "search/hypervolume": self._standing.volume,
             "cost/flops": trial.flops,
             "cost/params": trial.params,
             "search/seconds": trial.evaluation.seconds,
@@ -46,13 +47,6 @@ class TensorBoard:
         for name, scalar in scalars.items():
             if scalar is not None:
                 self._writer.add_scalar(name, scalar, trial.trial)
-
-    def _height(self) -> float | None:
-        """The best value so far; a vote has no number of its own."""
-        if self._best is None or self._objective.method is not None:
-            return None
-        values = self._objective.values(self._best.evaluation.scores)
-        return None if values is None else values[0]
 
     def on_end(self, end: End) -> None:
         """Writes what is still in memory."""

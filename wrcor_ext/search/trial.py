@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from wrcor_ext.results import STATUSES, Status, Trouble, reason_of
 from wrcor_ext.spaces import Cost
+
+# What a candidate costs, by the names that options and files have for it.
+COSTS = ("flops", "params", "memory", "layers", "latency")
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,7 +17,8 @@ class Evaluation:
     """What an evaluator finds out about one architecture.
 
     Attributes:
-        status: that of the objective, of several members the best: only `"ok"` has a score to rank by.
+        status: that of the objective; of several members of a vote the best, of several objectives the worst. Only
+            `"ok"` has scores to rank by.
         scores: value by proxy name, None where there is none.
         seconds: wall time of building and scoring.
         reason: what went wrong, for the objective or any other proxy; None if nothing did.
@@ -34,7 +38,7 @@ class Evaluation:
         cls,
         scores: Mapping[str, float | None],
         troubles: Mapping[str, Trouble],
-        ranking: Iterable[str],
+        ranking: Sequence[Sequence[str]],
         *,
         seconds: float,
         cached: bool = False,
@@ -44,12 +48,12 @@ class Evaluation:
         Args:
             scores: value by name, None for those in `troubles`.
             troubles: why they have none, in the order of `scores`.
-            ranking: names of the proxies whose values rank candidates.
+            ranking: by objective, the names of the proxies whose values rank candidates.
             seconds: as in the attribute.
             cached: likewise.
         """
-        statuses = (troubles[name].status if name in troubles else "ok" for name in ranking)
-        status = min(statuses, key=STATUSES.index)
+        statuses = {name: troubles[name].status if name in troubles else "ok" for name in scores}
+        status = max((min((statuses[n] for n in names), key=STATUSES.index) for names in ranking), key=STATUSES.index)
         return cls(status, scores, seconds, reason_of(troubles), cached, troubles)
 
 
@@ -95,6 +99,11 @@ class Trial:
     def layers(self) -> int | None:
         """Number of convolutions and linear layers, if they can be counted."""
         return None if self.cost is None else self.cost.layers
+
+    @property
+    def costs(self) -> dict[str, float | None]:
+        """All of these by name, with the latency."""
+        return {name: getattr(self, name) for name in COSTS}
 
     def repeated(self, trial: int, architecture: str, cost: Cost | None) -> Trial:
         """The trial of an architecture that is isomorphic to this one's: same scores, in no time."""

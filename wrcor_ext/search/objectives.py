@@ -1,0 +1,48 @@
+"""Whether objectives go together, and the one way in which a search is recorded that can be asked for in several."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from wrcor_ext.errors import InputError
+from wrcor_ext.search.goal import Goal
+from wrcor_ext.search.objective import Objective
+from wrcor_ext.search.trial import COSTS
+
+# What is maximised where nothing is said.
+USUAL = ("wrcor",)
+
+# The volume that a front dominates takes time that grows with the size of the front to the power of their number.
+MOST_OBJECTIVES = 4
+
+
+def settled(maximize: Sequence[str], minimize: Sequence[str], proxies: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """The options `maximize`, `minimize` and `proxies` that stand for these.
+
+    Objectives that are scored come first among the proxies. One alone, in its own direction, is nothing but the first
+    proxy: the same search, whichever way it was asked for. Without anything, that is the usual one.
+
+    Args:
+        maximize: canonical names of costs, proxies and votes.
+        minimize: likewise.
+        proxies: canonical names of proxies and votes that are recorded beside them.
+
+    Raises:
+        InputError: for objectives that contradict each other, are too many, or say nothing about scores.
+    """
+    if not maximize and not minimize:
+        return {"proxies": tuple(proxies) or USUAL}
+    objective = Objective.of(maximize, minimize)
+    for name in maximize:
+        if name in minimize:
+            raise InputError(f"{name!r} cannot be maximised and minimised at once")
+    names = (*maximize, *minimize)
+    if len(names) > MOST_OBJECTIVES:
+        raise InputError(f"{len(names)} objectives ({objective.name}) are too many: at most {MOST_OBJECTIVES}")
+    scored = [name for name in names if name not in COSTS]
+    if not scored:
+        raise InputError(f"objectives {objective.name}: costs alone need no search, add a proxy or a vote")
+    listed = tuple(dict.fromkeys([*scored, *proxies]))
+    if len(names) == 1 and objective.goals == (Goal.named(names[0]),):
+        return {"maximize": (), "minimize": (), "proxies": listed}
+    return {"maximize": tuple(maximize), "minimize": tuple(minimize), "proxies": listed}
