@@ -334,7 +334,9 @@ def test_the_display_shows_rate_best_and_counts_on_a_terminal_only(new_journal):
 
 def test_of_a_vote_the_display_names_the_winner_between_the_best_so_far_and_each_newcomer():
     def shown(*scores):
-        progress = Progress(Console(file=io.StringIO()), budget=9, done=0, standing=Standing(objective))
+        progress = Progress(
+            Console(file=io.StringIO(), force_terminal=True), budget=9, done=0, standing=Standing(objective)
+        )
         texts = []
         for number, (wrcor, naswot) in enumerate(scores):
             evaluation = Evaluation("ok", {"wrcor": wrcor, "naswot": naswot}, 0.1)
