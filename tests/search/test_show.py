@@ -77,7 +77,7 @@ def test_people_see_the_same(tmp_path, capsys):
     ]  # fmt: skip
     assert "1 failed, 3 ok, 1 seen before, scored in 1.0 s" in out
     assert "1 times: RuntimeError: no" in out
-    assert "options: stem_width 4, budget 4, proxies wrcor naswot, seed 3" in out
+    assert "options: stem_width 4, proxies wrcor naswot, budget 4, seed 3" in out
 
 
 def test_a_running_search_is_seen_as_of_its_last_trial(tmp_path, capsys):
