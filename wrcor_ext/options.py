@@ -44,17 +44,26 @@ class Option:
         role: `"result"` decides the outcome of a trial or the order of trials: it cannot change within a run;
             `"adjustable"` is saved, and may be another when the run is resumed; `"session"` is not saved.
         aliases: further names on the command line.
+        alone: the value that the flag stands for on the command line without a value; None if it needs one.
     """
 
     help: str
     kind: Kind
     role: Role = "result"
     aliases: tuple[str, ...] = ()
+    alone: str | None = None
 
 
-def option(default: object, text: str, kind: Kind, role: Role = "result", aliases: tuple[str, ...] = ()) -> Any:
+def option(
+    default: object,
+    text: str,
+    kind: Kind,
+    role: Role = "result",
+    aliases: tuple[str, ...] = (),
+    alone: str | None = None,
+) -> Any:
     """A dataclass field with `Option` metadata."""
-    return dataclasses.field(default=default, metadata={"option": Option(text, kind, role, aliases)})
+    return dataclasses.field(default=default, metadata={"option": Option(text, kind, role, aliases, alone)})
 
 
 def options_of(cls: type) -> dict[str, Option]:
@@ -241,7 +250,8 @@ def add_flags(parser: argparse.ArgumentParser, options: Mapping[str, Option], de
         parser.add_argument(
             *flags,
             dest=name,
-            nargs="+" if entry.kind.many else None,
+            nargs="+" if entry.kind.many else None if entry.alone is None else "?",
+            const=entry.alone,
             metavar=name.upper(),
             help=f"{entry.help}: {entry.kind.expected} (default: {shown})".replace("%", "%%"),
         )

@@ -41,6 +41,7 @@ OTHER = {
     "tail": 4,
     "group": 3,
     "workers": 2,
+    "ray": "auto",
     "timeout": 60.0,
     "budget": 7,
     "dedup": False,
@@ -108,6 +109,11 @@ def test_what_is_saved_reads_back_as_the_same_run(tmp_path):
     assert yaml.safe_load(path.read_text()) == config.saved()
     assert read.out is None  # the same file starts a new run elsewhere
     assert not read.resume
+
+
+def test_ray_alone_is_a_cluster_of_this_machine():
+    assert configuration(["--ray", "--seed", "3"])[0] == configuration(["--seed", "3", "--ray", "local"])[0]
+    assert configuration(["--ray", "head:6379"])[0].ray == "head:6379"
 
 
 def test_flags_override_yaml_and_yaml_overrides_defaults(tmp_path):
@@ -246,7 +252,7 @@ def test_python_callers_get_the_same_checks():
 def test_length_place_and_display_are_no_part_of_the_identity():
     identity = SearchConfig().identity()
     assert set(OPTIONS) - set(identity) == {
-        "budget", "cache", "refine", "data_root", "download", "threads", "workers", "timeout",
+        "budget", "cache", "refine", "data_root", "download", "threads", "workers", "ray", "timeout",
         "out", "resume", "explain", "json", "tensorboard", "callback",
     }  # fmt: skip
 

@@ -4,60 +4,17 @@ from __future__ import annotations
 
 import functools
 import os
-import signal
-import time
-from pathlib import Path
 
 import pytest
-from helpers.toy import ToyEvaluator, ToySpace
+from helpers.crews import ARCHS, TRUTH, answers, broken, ends, ends_unless_first, toy, troubled
+from helpers.toy import ToySpace
 
 from wrcor_ext.errors import BackendError, WrcorError
 from wrcor_ext.search.workers import WorkerPool, worker_count
 
-ARCHS = [(0, 1, 2, 3), (4, 4, 4, 4), (1, 1, 1, 1), (2, 0, 0, 0), (3, 3, 0, 1)]
-
-
-class Troubled(ToyEvaluator):
-    """Dies, hangs or refuses over (4, 4, 4, 4), as often as `times` says; the count is in a file."""
-
-    def __init__(self, trouble: str, times: int, folder: str) -> None:
-        super().__init__()
-        self._trouble, self._times, self._folder = trouble, times, Path(folder)
-
-    def evaluate(self, arch):
-        if arch == (4, 4, 4, 4):
-            met = len(list(self._folder.iterdir()))
-            if met < self._times:
-                (self._folder / str(met)).touch()
-                if self._trouble == "dies":
-                    os.kill(os.getpid(), signal.SIGKILL)
-                if self._trouble == "hangs":
-                    time.sleep(60)
-                raise BackendError("no such backend")
-        return super().evaluate(arch)
-
-
-def toy():
-    return ToySpace(), ToyEvaluator()
-
-
-def troubled(trouble, times, folder):
-    return ToySpace(), Troubled(trouble, times, folder)
-
-
-def broken():
-    raise ImportError("no module named users_space")
-
 
 def pool(make=toy, *, workers=2, timeout=None):
     return WorkerPool(ToySpace(), make, workers=workers, threads=1, timeout=timeout, proxies=("wrcor", "naswot"))
-
-
-def answers(found):
-    return {index: (cost, evaluation.status, evaluation.scores) for index, cost, evaluation in found}
-
-
-TRUTH = answers((i, ToySpace().cost(arch), ToyEvaluator().evaluate(arch)) for i, arch in enumerate(ARCHS))
 
 
 def test_the_answers_are_those_of_one_process_group_after_group():
@@ -100,15 +57,27 @@ def test_what_no_worker_can_make_stops_the_search():
 
 
 def test_once_asked_to_stop_no_candidate_is_begun():
-    asked = 0
+    found = []
+    with pool(workers=1) as workers:
+        for index, _, _ in workers.results(ARCHS, lambda: len(found) == 2):
+            found.append(index)
+        assert list(workers.results(ARCHS, lambda: True)) == []
+    assert found == [0, 1]
 
-    def stop():
-        nonlocal asked
-        asked += 1
-        return asked > 2
 
+def test_asked_to_stop_while_its_workers_are_made_it_does():
     with pool() as workers:
-        assert answers(workers.results(ARCHS, stop)) == {0: TRUTH[0], 1: TRUTH[1]}
+        assert list(workers.results(ARCHS, lambda: True)) == []
+
+
+def test_without_any_worker_that_can_be_made_the_search_stops():
+    with pytest.raises(WrcorError, match="no worker can be made: its worker ended with exit code 3"), pool(ends) as w:
+        list(w.results(ARCHS, lambda: False))
+
+
+def test_workers_that_cannot_be_made_leave_the_work_to_the_others(tmp_path):
+    with pool(functools.partial(ends_unless_first, str(tmp_path)), workers=3) as workers:
+        assert answers(workers.results(ARCHS, lambda: False)) == TRUTH
 
 
 def test_as_many_workers_as_cores_but_no_more_than_a_group_keeps_busy(monkeypatch):

@@ -19,6 +19,7 @@ from wrcor_ext.search import pools
 from wrcor_ext.search.config import NETWORK_OPTIONS, OPTIONS, SearchConfig
 from wrcor_ext.search.evaluator import Evaluator, InProcessEvaluator
 from wrcor_ext.search.pools import Pool
+from wrcor_ext.search.ray_cluster import Packing
 from wrcor_ext.search.score_cache import ScoreCache
 from wrcor_ext.search.trial import Evaluation
 from wrcor_ext.spaces import Cost, Space
@@ -55,10 +56,15 @@ def facts(config: SearchConfig, batch: Batch) -> dict[str, object]:
 
 @contextmanager
 def chosen(
-    cache: ScoreCache | None, config: SearchConfig, space: Space[A], batch: Batch, evaluator: InProcessEvaluator[A]
+    cache: ScoreCache | None,
+    packing: Packing | None,
+    config: SearchConfig,
+    space: Space[A],
+    batch: Batch,
+    evaluator: InProcessEvaluator[A],
 ) -> Iterator[Pool[A]]:
     """As `pools.chosen`, behind the cache if there is one."""
-    with pools.chosen(config, space, batch, evaluator) as pool:
+    with pools.chosen(packing, config, space, batch, evaluator) as pool:
         yield pool if cache is None else CachedPool(cache, pool, evaluator, space, config, batch)
 
 

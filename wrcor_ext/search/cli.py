@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from wrcor_ext.ops.native import check_required
 from wrcor_ext.options import add_flags, from_words
 from wrcor_ext.repeats import seed_of
 from wrcor_ext.reporting import consoles
-from wrcor_ext.search import cached_pool, callbacks, driver, folders, subcommands, summary
+from wrcor_ext.search import cached_pool, callbacks, driver, folders, pools, subcommands, summary
 from wrcor_ext.search import config as configs
 from wrcor_ext.search.config import OPTIONS, SearchConfig
 from wrcor_ext.search.environment import environment
@@ -60,21 +61,24 @@ def _search(argv: Sequence[str]) -> int:
         explaining.show(config, config.members)
         return 0
     check_required()
-    checked_device(config.device)
+    checked_device(pools.here(config).device)
     torch.set_num_threads(config.threads)
     batch = batch_of(config, config.image_size or space_of(config).default_image_size)
     space = limited(space_of(config, num_classes=batch.num_classes), config, image_size=batch.images.shape[-1])
     options = _options(config, strategies.get(config.strategy).options)
     strategy = strategies.create(config.strategy, space, preference=config.objective, **options)
     hooks = callbacks.made(config)
-    # Only now, so that nothing is left behind where any of the above refuses its input.
-    folder = folder or folders.new_folder(config)
     messages = consoles.messages()
-    with Study(folder, config, environment(batch, config.device), resume=config.resume) as study:
-        for note in study.notes:
-            messages.print(f"note: {note}; further scores may differ in their last digits", markup=False)
-        with callbacks.watching(hooks, study, messages) as watching, _cache(config, messages) as cache:
-            return _run(study, space, strategy, batch, messages, watching, cache)
+    with pools.cluster(config, partial(messages.print, markup=False)) as packing:
+        # Only now, so that nothing is left behind where any of the above refuses its input.
+        folder = folder or folders.new_folder(config)
+        facts = environment(batch, pools.here(config).device)
+        with Study(folder, config, facts, resume=config.resume) as study:
+            for note in study.notes:
+                messages.print(f"note: {note}; further scores may differ in their last digits", markup=False)
+            with callbacks.watching(hooks, study, messages) as watching, _cache(config, messages) as cache:
+                make_pool = partial(cached_pool.chosen, cache, packing)
+                return _run(study, space, strategy, batch, messages, watching, make_pool)
 
 
 def _run(
@@ -84,10 +88,10 @@ def _run(
     batch: Batch,
     messages: Console,
     watching: callbacks.Callbacks,
-    cache: ScoreCache | None,
+    make_pool: pools.Make,
 ) -> int:
     config = study.config
-    evaluator = InProcessEvaluator(space, batch, config)
+    evaluator = InProcessEvaluator(space, batch, pools.here(config))
     if study.resumed == config.budget:
         messages.print(f"{study.folder} is complete with {config.budget} trials: nothing left to do", markup=False)
     elif study.resumed:
@@ -99,7 +103,7 @@ def _run(
         standing = study.standing() if messages.is_terminal else Standing(study.objective)  # only looked at there
         progress = Progress(messages, budget=config.budget, done=study.resumed, standing=standing)
         try:
-            with progress, cached_pool.chosen(cache, config, space, batch, evaluator) as pool:
+            with progress, make_pool(config, space, batch, evaluator) as pool:
                 driver.run(
                     study.journal,
                     space,
@@ -119,7 +123,7 @@ def _run(
         leaders, complete = study.leaders(), not config.refine
         if config.refine:
             with suppress(KeyboardInterrupt), timings.phase(EVALUATE):
-                refined = _refined(leaders, space, config, batch.images.shape[-1], cache, interruption)
+                refined = _refined(leaders, space, config, batch.images.shape[-1], make_pool, interruption)
                 leaders, complete = (leaders, False) if refined is None else (refined, True)
         written = study.export(leaders)
     summary.show(study, leaders, written, timings, as_json=config.json)
@@ -142,7 +146,7 @@ def _refined(
     space: Space[Any],
     config: SearchConfig,
     image_size: int,
-    cache: ScoreCache | None,
+    make_pool: pools.Make,
     interruption: Interruption,
 ) -> list[Leader] | None:
     """The leaders after `--refine`; None if that was interrupted."""
@@ -153,7 +157,8 @@ def _refined(
         other = replace(config, seed=seed_of(repeat, config.seed))
         batch = batch_of(other, image_size)
         archs = [space.parse(trial.architecture) for trial in trials]
-        with cached_pool.chosen(cache, other, space, batch, InProcessEvaluator(space, batch, other)) as pool:
+        evaluator = InProcessEvaluator(space, batch, pools.here(other))
+        with make_pool(other, space, batch, evaluator) as pool:
             found = list(pool.results(archs, lambda: interruption.requested))
         scores = {trials[index].trial: evaluation.scores for index, _, evaluation in found}
         return scores if len(scores) == len(trials) else None

@@ -112,6 +112,13 @@ class SearchConfig(ScoringOptions):
     )
     # One: the last digits of a score depend on their number, and a core is better used by a worker of its own.
     threads: int = option(1, "CPU threads of each worker", kinds.whole(1, MAX_THREADS), role="adjustable")
+    ray: str | None = option(
+        None,
+        "evaluate on a Ray cluster, without a value on one that is started here (needs the extra 'ray')",
+        kinds.optional(kinds.text("local, auto or HOST:PORT of a running one"), "no Ray"),
+        role="adjustable",
+        alone="local",
+    )
     timeout: float | None = option(
         None,
         "longest time for a candidate, tried twice",

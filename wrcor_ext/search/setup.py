@@ -13,8 +13,8 @@ from wrcor_ext import data, spaces
 from wrcor_ext.data import Batch
 from wrcor_ext.search import config as configs
 from wrcor_ext.search.config import SearchConfig
+from wrcor_ext.search.crew import MakeEvaluator
 from wrcor_ext.search.evaluator import Evaluator, InProcessEvaluator
-from wrcor_ext.search.workers import MakeEvaluator
 from wrcor_ext.spaces import Space
 
 
@@ -67,5 +67,6 @@ def _make(
     sha256: str,
 ) -> tuple[Space[Any], Evaluator[Any]]:
     space = space_of(config, num_classes=num_classes)
-    batch = Batch(torch.from_numpy(images), torch.from_numpy(labels), num_classes, spec, sha256)
+    # Copies: arrays that came through shared memory cannot be written to, which torch warns of.
+    batch = Batch(torch.tensor(images), torch.tensor(labels), num_classes, spec, sha256)
     return space, InProcessEvaluator(space, batch, config)
