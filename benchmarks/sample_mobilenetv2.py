@@ -33,12 +33,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--flops", type=float, default=600e6)
     parser.add_argument("--params", type=float)
+    parser.add_argument("--memory", type=float, help="peak bytes of activations")
+    parser.add_argument("--layers", type=float)
     parser.add_argument("--candidates", type=int, default=5000)
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
 
     space, rng = MobileNetV2(), np.random.default_rng(args.seed)
-    limits = spaces.Limits(flops=args.flops, params=args.params)
+    limits = spaces.Limits(flops=args.flops, params=args.params, memory=args.memory, layers=args.layers)
     space.sample(rng, limits=limits)  # warm-up
     found = measure("sampled", lambda _: space.sample(rng, limits=limits), [None] * args.candidates)
     found += measure("mutated", lambda arch: space.mutate(arch, rng, limits=limits), found)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 import torch.nn.functional as F
+from helpers.counted import flops_and_params
 from torch import nn
 
 from wrcor_ext import spaces
@@ -28,7 +29,61 @@ from wrcor_ext.spaces import Cost
 def test_layers_cost_what_their_formula_says(layer, expected, device):
     if device == "meta":
         layer = layer.to_empty(device="meta")
-    assert count(layer, (6, 8, 8)) == expected
+    assert flops_and_params(count(layer, (6, 8, 8))) == expected
+
+
+class Formula(nn.Module):
+    """A convolution that keeps the shape, and what a function makes of it and of its input."""
+
+    def __init__(self, formula):
+        super().__init__()
+        self.conv = nn.Conv2d(6, 6, 3, padding=1)
+        self.formula = formula
+
+    def forward(self, x):
+        return self.formula(x, self.conv(x))
+
+
+def maxima(x, y):
+    """Values and places of the maxima over the one image, both read."""
+    values, places = y.max(0)
+    return values * places
+
+
+@pytest.mark.parametrize("device", ["cpu", "meta"])
+@pytest.mark.parametrize(
+    ("model", "numbers", "layers"),
+    [
+        (nn.Conv2d(6, 8, 3, padding=1), (6 + 8) * 64, 1),
+        (nn.Sequential(nn.Conv2d(6, 8, 3, padding=1), nn.BatchNorm2d(8), nn.ReLU(), nn.PReLU(8)), (6 + 8) * 64, 1),
+        (nn.Sequential(nn.Hardswish(), nn.Conv2d(6, 2, 1), nn.Hardswish()), (6 + 2) * 64, 1),
+        (nn.MaxPool2d(2), 6 * 64 + 6 * 16, 0),  # nobody reads the places of its maxima
+        (nn.Sequential(nn.Flatten(), nn.Linear(384, 10), nn.Linear(10, 9, bias=False)), 384 + 10, 2),
+        (nn.Identity(), 384, 0),
+        (nn.GELU(), 384, 0),
+        (nn.GLU(1), 384 + 192, 0),
+        (Formula(lambda x, y: y.relu() + x), 3 * 384, 1),
+        (Formula(lambda x, y: y.add_(x)), 2 * 384, 1),
+        (Formula(lambda x, y: y + torch.relu(y)), 3 * 384, 1),  # y is read again
+        (Formula(lambda x, y: y[:, :3] * y[:, 3:]), 384 + 384, 1),  # 384 + 192 in the product: slices are views
+        (Formula(lambda x, y: torch.cat([x, y], 1)), 4 * 384, 1),
+        (Formula(lambda x, y: y.flatten(2) @ x.flatten(2).transpose(1, 2)), 2 * 384 + 36, 1),
+        (Formula(maxima), (1 + 1 + 2) * 384, 1),  # places have eight bytes
+        (nn.Sequential(nn.Conv2d(6, 8, 1), nn.BatchNorm2d(8)).double(), (6 + 8) * 64, 1),  # in float32 all the same
+    ],
+)
+def test_memory_and_layers(model, numbers, layers, device):
+    if device == "meta":
+        model = model.to_empty(device="meta")
+    found = count(model, (6, 8, 8))
+    assert (found.memory, found.layers) == (4 * numbers, layers)
+
+
+def test_the_memory_of_a_published_network():
+    """The fullest moment of ResNet-18: the stem's 64 channels at 112 x 112, and what max-pooling makes of them."""
+    torchvision = pytest.importorskip("torchvision")
+    cost = count_made(torchvision.models.resnet18)
+    assert (cost.memory, cost.layers) == (4 * 64 * (112**2 + 56**2), 21)
 
 
 class Attention(nn.Module):
@@ -66,7 +121,8 @@ def test_attention_counts_in_spite_of_fused_kernels(way, projections, looks):
 def test_shared_and_frozen_parameters():
     first = nn.Linear(4, 4, bias=False)
     first.weight.requires_grad_(False)
-    assert count(nn.Sequential(first, first), (4,)) == Cost(32, 16)
+    # Parameters are counted once, layers as often as they are computed.
+    assert count(nn.Sequential(first, first), (4,)) == Cost(32, 16, memory=4 * (4 + 4), layers=2)
 
 
 class LooksAtValues(nn.Module):
@@ -84,7 +140,7 @@ class LooksAtValues(nn.Module):
 def test_a_forward_that_needs_values_is_computed_once_and_leaves_no_trace():
     model = LooksAtValues().train()
     before = torch.get_rng_state()
-    assert count(model, (3,)) == Cost(6, 8)
+    assert count(model, (3,)) == Cost(6, 8, memory=4 * (3 + 2), layers=1)
     assert model.calls == 0
     assert model.training
     assert torch.equal(torch.get_rng_state(), before)
@@ -96,12 +152,12 @@ def test_count_made_falls_back_where_building_needs_values():
         width = int(torch.linspace(2, 4, 2).tolist()[-1])  # what timm did for stochastic depth
         return nn.Linear(3, width)
 
-    assert count_made(make, (3,)) == Cost(12, 16)
+    assert count_made(make, (3,)) == Cost(12, 16, memory=4 * (3 + 4), layers=1)
 
 
 def test_count_made_takes_no_memory_for_weights():
     huge = count_made(lambda: nn.Linear(10**6, 10**6), (10**6,))
-    assert huge == Cost(10**12, 10**12 + 10**6)
+    assert flops_and_params(huge) == Cost(10**12, 10**12 + 10**6)
 
 
 def test_agrees_with_a_space_that_counts_by_formula():

@@ -1,9 +1,10 @@
-"""What any network costs: exact multiply-adds of one image, and parameters.
+"""What any network costs: exact multiply-adds of one image, parameters, peak memory of activations, layers.
 
 The multiply-adds are those of `torch.utils.flop_counter`, which watches the operators that a forward ends in:
 convolutions (grouped and transposed ones too), linear layers, matrix products and attention, whatever modules or
 functions they come from. It counts two for a multiply-add; here, as everywhere in `wrcor_ext`, it is one. Everything
-else (normalisation, activations, poolings, sums) counts nothing.
+else (normalisation, activations, poolings, sums) counts nothing. The same operators tell what memory the activations
+take; layers are the convolutions and the matrix products with a weight among them, each as often as it is computed.
 
 The forward runs on meta tensors, which have shapes and no values: nothing is computed, and a network made on the meta
 device takes no memory. Where a forward looks at values, one image of zeros is computed instead.
@@ -22,12 +23,13 @@ from torch.nn.parameter import UninitializedParameter
 from torch.utils.flop_counter import FlopCounterMode
 
 from wrcor_ext.errors import InputError, in_words
+from wrcor_ext.forward_steps import ForwardSteps
 from wrcor_ext.preserve import preserved
 from wrcor_ext.spaces.base import Cost, require_count
 
 
 def count(model: nn.Module, input_shape: Sequence[int] = (3, 224, 224), input_type: torch.dtype | None = None) -> Cost:
-    """Multiply-adds of one image in eval mode, and parameters, frozen ones included, shared ones once.
+    """Multiply-adds, memory and layers of one image in eval mode; parameters, frozen ones included, shared ones once.
 
     The model comes back as it was.
 
@@ -49,15 +51,15 @@ def count(model: nn.Module, input_shape: Sequence[int] = (3, 224, 224), input_ty
         model.eval()
         try:
             try:
-                flops = _flops_without_values(model, image)
+                flops, steps = _watched_without_values(model, image)
             except Exception:  # noqa: BLE001  a forward is foreign code: all that matters is that it needs values
-                flops = _flops(model, image)
+                flops, steps = _watched(model, image)
         except Exception as error:  # whatever that foreign code raises
             raise InputError(
                 f"{type(model).__name__} cannot be counted for an input of {'x'.join(map(str, input_shape))}: "
                 f"{in_words(error)}"
             ) from error
-    return Cost(flops, params)
+    return Cost(flops, params, steps.memory, steps.layers)
 
 
 def count_made(make: Callable[[], nn.Module], input_shape: Sequence[int] = (3, 224, 224)) -> Cost:
@@ -78,19 +80,21 @@ def count_made(make: Callable[[], nn.Module], input_shape: Sequence[int] = (3, 2
         return count(make(), input_shape)
 
 
-def _flops_without_values(model: nn.Module, image: Tensor) -> int:
+def _watched_without_values(model: nn.Module, image: Tensor) -> tuple[int, ForwardSteps]:
     state = {
         name: torch.empty_like(tensor, device="meta")
         for tensors in (model.named_parameters(), model.named_buffers())
         for name, tensor in tensors
     }
-    return _flops(lambda x: functional_call(model, state, (x,)), image.to("meta"))
+    return _watched(lambda x: functional_call(model, state, (x,)), image.to("meta"))
 
 
-def _flops(forward: Callable[[Tensor], object], images: Tensor) -> int:
-    with torch.no_grad(), FlopCounterMode(display=False) as counter:
-        forward(images)
-    return int(counter.get_total_flops()) // 2
+def _watched(forward: Callable[[Tensor], object], image: Tensor) -> tuple[int, ForwardSteps]:
+    """The multiply-adds of a forward, and its operators."""
+    # The counter is asked first, and splits what it does not know into operators that it does.
+    with torch.no_grad(), ForwardSteps(image) as steps, FlopCounterMode(display=False) as counter:
+        forward(image)
+    return int(counter.get_total_flops()) // 2, steps
 
 
 def _image(model: nn.Module, shape: Sequence[int], dtype: torch.dtype | None) -> Tensor:

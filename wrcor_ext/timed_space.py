@@ -20,7 +20,7 @@ A = TypeVar("A", bound=Hashable)
 class TimedSpace(SpaceWrapper[A]):
     """The architectures of another space, with `Limits.latency` honoured.
 
-    Candidates are drawn within the limits on FLOPs and parameters first, and only those are timed. Everything else is
+    Candidates are drawn within all other limits first, and only those are timed. Everything else is
     the other space's.
 
     Args:

@@ -24,6 +24,8 @@ OTHER = {
     "batch_norm": False,
     "max_flops": 1e8,
     "max_params": 2e6,
+    "max_memory": 2.5e6,
+    "max_layers": 90,
     "max_latency": 3.5,
     "latency_table": "latencies.csv",
     "maximize": ["snip", "params"],

@@ -6,6 +6,7 @@ import json
 import sqlite3
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from helpers.toy import ToySpace
 
@@ -15,7 +16,7 @@ from wrcor_ext.limited_space import LimitedSpace
 from wrcor_ext.search.cli import main
 from wrcor_ext.search.config import SearchConfig
 from wrcor_ext.search.limits import limited
-from wrcor_ext.spaces import Limits
+from wrcor_ext.spaces import Cost, Limits
 
 
 def costs(folder):
@@ -55,9 +56,31 @@ def test_limits_are_those_of_the_classes_and_images_of_the_run(tmp_path):
         assert params <= allowed
 
 
+def test_memory_and_layers_are_kept_and_recorded(tiny, tmp_path):
+    space = spaces.get("nasbench201", stem_width=4, cells_per_stage=1, num_classes=10, image_size=8)
+    found = [space.cost(arch) for arch in space.enumerate()]
+    allowed = sorted(cost.memory for cost in found)[7000], sorted(cost.layers for cost in found)[7000]
+    words = ["--max-memory", str(allowed[0]), "--max-layers", str(allowed[1]), "--budget", "10"]
+    assert main([*tiny, *words, "--out", str(tmp_path / "run")]) == 0
+    rows = pq.read_table(tmp_path / "run" / "trials.parquet").to_pylist()
+    assert len(rows) == 10
+    for row in rows:
+        assert space.cost(space.parse(row["architecture"])) == Cost(
+            row["flops"], row["params"], row["memory"], row["layers"]
+        )
+        assert row["memory"] <= allowed[0]
+        assert row["layers"] <= allowed[1]
+    best = json.loads((tmp_path / "run" / "best.json").read_text())
+    assert best["cost"] == {name: rows[best["trial"]][name] for name in ("flops", "params", "memory", "layers")}
+
+
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
+        (["--max-memory", "10"], "keeps memory <= 10: the smallest had"),
+        (["--max-layers", "2"], "keeps layers <= 2: the smallest had 8 layers"),
+        (["--max-layers", "2.5"], "--max-layers: expected a whole number of at least 1 or 'none' (no limit), not"),
+        (["--max-memory", "0"], "--max-memory: expected a positive number of bytes or 'none' (no limit), not"),
         (["--max-params", "10"], "none of 10000 random architectures keeps params <= 10"),
         (["--max-flops", "-3"], "--max-flops: expected a positive number of multiply-adds or 'none' (no limit), not"),
         (["--max-flops", "many"], "not 'many'"),

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from helpers.counted import counted
+from helpers.counted import counted, flops_and_params
 
 from wrcor_ext.errors import InputError
 from wrcor_ext.spaces import Cost
@@ -21,20 +21,21 @@ def test_exact_cost_is_what_the_network_takes(networks):
     for _ in range(networks):
         arch, classes, image_size = SPACE.sample(rng), int(rng.integers(1, 1500)), int(rng.integers(16, 400))
         expected = counted(SPACE, arch, num_classes=classes, image_size=image_size)
-        assert SPACE.cost(arch, num_classes=classes) == MobileNetV2(num_classes=classes).cost(arch) == expected, arch
+        assert SPACE.cost(arch, num_classes=classes) == MobileNetV2(num_classes=classes).cost(arch)
+        assert flops_and_params(SPACE.cost(arch, num_classes=classes)) == expected, arch
 
 
 def test_exact_cost_of_the_published_architectures():
     for name in SPACE.published:
         arch = SPACE.parse(name)
-        assert SPACE.cost(arch) == counted(SPACE, arch, num_classes=1000, image_size=224), name
+        assert flops_and_params(SPACE.cost(arch)) == counted(SPACE, arch, num_classes=1000, image_size=224), name
     small = replace(arch, resolution=32)  # the head works on one pixel
-    assert SPACE.cost(small, num_classes=1) == counted(SPACE, small, num_classes=1, image_size=32)
+    assert flops_and_params(SPACE.cost(small, num_classes=1)) == counted(SPACE, small, num_classes=1, image_size=32)
 
 
 def test_published_flops_and_parameters():
     cost = SPACE.cost(SPACE.parse("evolution_vote_600m"), counting="published")
-    assert cost == Cost(flops=591_710_478, params=10_807_432)
+    assert flops_and_params(cost) == Cost(flops=591_710_478, params=10_807_432)
 
 
 def test_published_counting_by_hand():

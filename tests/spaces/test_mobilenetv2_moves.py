@@ -89,10 +89,11 @@ def test_samples_within_limits_are_distributed_as_by_plain_rejection():
 
 def test_batches_of_draws_cost_what_their_architectures_cost():
     draws = Draws.random(np.random.default_rng(3), 300)
-    flops, params = draws.costs(num_classes=1000)
+    names = ("flops", "params", "memory", "layers")
+    found = draws.costs(1000, names)
     costs = [SPACE.cost(draws.architecture(row)) for row in range(300)]
-    assert [cost.flops for cost in costs] == flops.tolist()
-    assert [cost.params for cost in costs] == params.tolist()
+    assert all([getattr(cost, name) for cost in costs] == found[name].tolist() for name in names)
+    assert list(draws.costs(1000, ["layers"])) == ["layers"]
 
 
 def test_mutation_changes_one_block_and_the_resolution():
@@ -156,10 +157,10 @@ def test_a_resolution_can_be_fixed():
 
 def test_impossible_limits_name_the_smallest_cost_seen():
     with pytest.raises(InputError) as error:
-        SPACE.sample(np.random.default_rng(8), limits=Limits(flops=1e6))
+        SPACE.sample(np.random.default_rng(8), limits=Limits(flops=1e6, params=1e5))
     words = str(error.value).split()
     assert int(words[2]) in range(MAX_DRAWS, 2 * MAX_DRAWS)
-    assert "keeps flops <= 1e+06: the smallest had" in str(error.value)
+    assert "keeps flops <= 1e+06 and params <= 100000: the smallest had" in str(error.value)
     assert 30e6 < int(words[words.index("FLOPs") - 1]) < 80e6
     assert int(words[words.index("parameters") - 1]) > 300_000
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from helpers.counted import counted
+from helpers.counted import counted, flops_and_params
 from helpers.every_strategy import EVERY_STRATEGY
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -75,10 +75,11 @@ def test_named_models_are_written_by_their_names(named):
 @pytest.mark.parametrize("arch", [(2, 1), (8, 2)])
 def test_cost_is_that_of_the_built_network(grid, arch):
     expected = counted(grid, arch, num_classes=7, image_size=6)
-    assert grid.cost(arch, num_classes=7, image_size=6) == expected
+    assert flops_and_params(grid.cost(arch, num_classes=7, image_size=6)) == expected
     width, depth = arch
     convs = 9 * (3 * width + (depth - 1) * width**2)
-    assert grid.cost(arch) == Cost(convs * 64 + 10 * width, convs + 11 * width - width + 10)
+    assert flops_and_params(grid.cost(arch)) == Cost(convs * 64 + 10 * width, convs + 11 * width - width + 10)
+    assert grid.cost(arch).layers == depth + 1
 
 
 def test_cost_is_counted_once_and_leaves_the_global_generator_alone():
@@ -90,7 +91,7 @@ def test_cost_is_counted_once_and_leaves_the_global_generator_alone():
 
     space = from_models(factory, {"width": [2, 3]}, image_size=4)
     before = torch.get_rng_state()
-    assert [space.cost((2,)) for _ in range(3)] == [Cost(96, 98)] * 3
+    assert [space.cost((2,)) for _ in range(3)] == [Cost(96, 98, memory=4 * (48 + 2), layers=1)] * 3
     assert made == [2, 2]  # on the meta device in vain, then on the CPU
     assert torch.equal(torch.get_rng_state(), before)
 
@@ -362,7 +363,8 @@ def test_the_documented_example_runs(tmp_path, monkeypatch, capsys):
         assert len(printed) == 4
         assert all(re.match(r'\{"width": [234], "depth": [12]\} Cost\(.*\) -?\d', line) for line in printed)
         own = spaces.get("my_resnet:space")
-        assert own.cost((4, 2), num_classes=7, image_size=16) == counted(own, (4, 2), num_classes=7, image_size=16)
+        options = {"num_classes": 7, "image_size": 16}
+        assert flops_and_params(own.cost((4, 2), **options)) == counted(own, (4, 2), **options)
         words = ["--image-size", "8", "--batch-size", "4", "--budget", "8", "--population-size", "3", "--out", "run"]
         assert main(["--space", "my_resnet:space", *words]) == 0
         assert own.parse(json.loads((tmp_path / "run" / "best.json").read_text())["architecture"]) in own.enumerate()

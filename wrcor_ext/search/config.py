@@ -58,6 +58,14 @@ class SearchConfig(ScoringOptions):
     max_params: float | None = option(
         None, "most parameters of a candidate", kinds.optional(kinds.positive("parameters"), "no limit")
     )
+    max_memory: float | None = option(
+        None,
+        "most memory that the activations of one image take at the same time, in float32",
+        kinds.optional(kinds.positive("bytes"), "no limit"),
+    )
+    max_layers: int | None = option(
+        None, "most convolutions and linear layers of a candidate", kinds.optional(kinds.whole(1), "no limit")
+    )
     max_latency: float | None = option(
         None,
         "longest forward pass of one image, measured here or looked up in --latency-table",

@@ -22,13 +22,19 @@ def limited(space: Space[A], config: SearchConfig, *, image_size: int) -> Space[
 
     Args:
         space: with the classes of the run's images as its default.
-        config: `max_flops`, `max_params`, `max_latency` and `latency_table`.
+        config: `max_flops`, `max_params`, `max_memory`, `max_layers`, `max_latency` and `latency_table`.
         image_size: of the run's images, in pixels.
 
     Raises:
         InputError: if no architecture keeps the limits, or a table of latencies comes without a limit.
     """
-    limits = Limits(flops=config.max_flops, params=config.max_params, latency=config.max_latency)
+    limits = Limits(
+        flops=config.max_flops,
+        params=config.max_params,
+        latency=config.max_latency,
+        memory=config.max_memory,
+        layers=config.max_layers,
+    )
     if config.latency_table is not None and config.max_latency is None:
         raise InputError(f"--latency-table {config.latency_table} has no effect without --max-latency")
     if limits == Limits():

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass, fields
+from functools import cached_property
 from typing import TYPE_CHECKING, Generic, Literal, TypeVar
 
 from wrcor_ext.errors import InputError
@@ -31,15 +32,19 @@ class Cost:
     Attributes:
         flops: multiply-adds (one multiplication with its addition is one); `counting` says of which layers.
         params: number of trainable parameters.
-        memory: bytes of the activations that are alive at the same time at the worst moment, in float32; None where
-            nobody has counted them.
-        layers: convolutions and linear layers, likewise.
+        memory: peak bytes of the activations of one image at inference, in float32: of all tensors that are there at
+            the fullest moment, by the rules of `wrcor_ext.spaces.liveness`. None where nobody has counted them.
+        layers: convolutions and linear layers; None likewise.
     """
 
     flops: int
     params: int
     memory: int | None = None
     layers: int | None = None
+
+
+# What a space counts, in words.
+UNITS = {"flops": "FLOPs", "params": "parameters", "memory": "bytes of activations", "layers": "layers"}
 
 
 @dataclass(frozen=True)
@@ -49,6 +54,8 @@ class Limits:
     Attributes:
         flops: multiply-adds of one image, by `counting="exact"`.
         params: trainable parameters.
+        memory: peak bytes of activations of one image, see `Cost`.
+        layers: convolutions and linear layers.
         latency: milliseconds. A space itself knows no latency and refuses this bound;
             `wrcor_ext.timed_space.TimedSpace` adds a source of latencies to it.
 
@@ -59,6 +66,8 @@ class Limits:
     flops: float | None = None
     params: float | None = None
     latency: float | None = None
+    memory: float | None = None
+    layers: float | None = None
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -71,13 +80,24 @@ class Limits:
         return " and ".join(f"{name} <= {bound:g}" for name, bound in bounds if bound is not None) or "no limits"
 
     def admits(self, cost: Cost) -> bool:
-        """Whether `cost` keeps the bounds on FLOPs and parameters.
+        """Whether `cost` keeps all bounds.
 
         Raises:
-            InputError: if there is a bound on latency.
+            InputError: if there is a bound on latency, or on something that nobody has counted.
         """
         self.refuse_latency()
-        return (self.flops is None or cost.flops <= self.flops) and (self.params is None or cost.params <= self.params)
+        for name in self.counted:
+            found, bound = getattr(cost, name), getattr(self, name)
+            if found is None:
+                raise InputError(f"{name} <= {bound:g} cannot be kept: the space does not count {UNITS[name]}")
+            if found > bound:
+                return False
+        return True
+
+    @cached_property
+    def counted(self) -> tuple[str, ...]:
+        """What there are bounds on, among what a space counts: names of `Cost`."""
+        return tuple(name for name in UNITS if getattr(self, name) is not None)
 
     def refuse_latency(self) -> None:
         """For whoever knows costs but no latency: a bound on it must not be passed over in silence.
@@ -145,7 +165,7 @@ class Space(ABC, Generic[A]):
     def cost(
         self, arch: A, *, counting: Counting = "exact", num_classes: int | None = None, image_size: int | None = None
     ) -> Cost:
-        """FLOPs and parameters of the network that `build` returns, without building it.
+        """All that the network which `build` returns costs, without building it.
 
         Args:
             arch: the architecture.
@@ -202,18 +222,27 @@ def draw_within(draw: Callable[[], A], cost: Callable[[A], Cost], limits: Limits
     """
     if limits is None:
         return draw()
-    flops, params = [], []
+    rejected = []
     for _ in range(MAX_TRIES):
         arch = draw()
         found = cost(arch)
         if limits.admits(found):
             return arch
-        flops.append(found.flops)
-        params.append(found.params)
-    raise InputError(
-        f"none of {MAX_TRIES} random architectures keeps {limits}: the smallest had {min(flops)} FLOPs and "
-        f"{min(params)} parameters"
-    )
+        rejected.append(found)
+    least = {name: min(getattr(found, name) for found in rejected) for name in limits.counted}
+    raise unreachable(f"{MAX_TRIES} random architectures", limits, least)
+
+
+def unreachable(drawn: str, limits: Limits, least: Mapping[str, float]) -> InputError:
+    """The error that names the smallest cost seen of each bound.
+
+    Args:
+        drawn: how many architectures have been looked at, in words.
+        limits: that none of them keeps.
+        least: by name of `Cost`.
+    """
+    smallest = " and ".join(f"{least[name]} {UNITS[name]}" for name in limits.counted)
+    return InputError(f"none of {drawn} keeps {limits}: the smallest had {smallest}")
 
 
 def require_count(name: str, value: object) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import product
 from typing import TYPE_CHECKING, ClassVar
 
@@ -55,7 +55,7 @@ class DigitSpace(Space[str]):
         def draw() -> str:
             return "".join(self.digits[i] for i in rng.integers(len(self.digits), size=self.length))
 
-        return draw_within(draw, self.cost, limits)
+        return draw_within(draw, self._cost_for(limits), limits)
 
     def mutate(self, arch: str, rng: np.random.Generator, *, limits: Limits | None = None) -> str:
         """An architecture that differs in exactly one digit, uniform over all such or over those within the limits.
@@ -68,7 +68,8 @@ class DigitSpace(Space[str]):
             arch[:i] + digit + arch[i + 1 :] for i in range(self.length) for digit in self.digits if digit != arch[i]
         ]
         if limits is not None:
-            neighbours = [other for other in neighbours if limits.admits(self.cost(other))]
+            cost = self._cost_for(limits)
+            neighbours = [other for other in neighbours if limits.admits(cost(other))]
             if not neighbours:
                 raise InputError(f"no neighbour of {arch} keeps {limits}")
         return neighbours[rng.integers(len(neighbours))]
@@ -100,7 +101,7 @@ class DigitSpace(Space[str]):
     def cost(
         self, arch: str, *, counting: Counting = "exact", num_classes: int | None = None, image_size: int | None = None
     ) -> Cost:
-        """Multiply-adds of one image and trainable parameters.
+        """Multiply-adds of one image, trainable parameters, peak memory of its activations, layers.
 
         Args:
             arch: the architecture.
@@ -116,9 +117,7 @@ class DigitSpace(Space[str]):
             raise InputError(f"counting={counting!r} is not one of {', '.join(COUNTINGS)}")
         size = self.default_image_size if image_size is None else image_size
         require_count("image_size", size)
-        tally = Tally(size)
-        self._count(arch, tally, self._classes(num_classes))
-        return Cost(tally.flops, tally.params)
+        return self._counted(arch, size, self._classes(num_classes), memory=True)
 
     def enumerate(self) -> Iterator[str]:
         """All architectures in the order of the published table, which is that of the digits."""
@@ -132,6 +131,16 @@ class DigitSpace(Space[str]):
     @abstractmethod
     def _count(self, arch: str, tally: Tally, num_classes: int) -> None:
         """Enters all layers of a valid architecture into `tally`."""
+
+    def _counted(self, arch: str, image_size: int, num_classes: int, *, memory: bool) -> Cost:
+        tally = Tally(image_size)
+        self._count(arch, tally, num_classes)
+        return tally.cost(memory=memory)
+
+    def _cost_for(self, limits: Limits | None) -> Callable[[str], Cost]:
+        """What counts as much of valid architectures as `limits` ask for."""
+        memory = limits is not None and limits.memory is not None
+        return lambda arch: self._counted(arch, self.default_image_size, self.default_num_classes, memory=memory)
 
     def _classes(self, num_classes: int | None) -> int:
         if num_classes is None:

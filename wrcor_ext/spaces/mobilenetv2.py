@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from wrcor_ext.errors import InputError
@@ -12,6 +13,7 @@ from wrcor_ext.spaces.encoding import Encoding
 from wrcor_ext.spaces.mobilenetv2_arch import VALID_RESOLUTIONS, Architecture, check_architecture
 from wrcor_ext.spaces.mobilenetv2_cost import network_cost
 from wrcor_ext.spaces.mobilenetv2_encoding import NetworkEncoding
+from wrcor_ext.spaces.mobilenetv2_memory import network_memory
 from wrcor_ext.spaces.mobilenetv2_published import PUBLISHED
 from wrcor_ext.spaces.mobilenetv2_text import DEFAULT_RESOLUTION, format_architecture, parse_architecture
 from wrcor_ext.spaces.registry import register
@@ -75,8 +77,12 @@ class MobileNetV2(Space[Architecture]):
             InputError: if none within the limits was found; it names the smallest costs seen.
         """
         check_architecture(arch)
+        classes = self.default_num_classes
+        count = network_cost if limits is None or limits.memory is None else _full_cost
         return draw_within(
-            lambda: mobilenetv2_draw.neighbour(arch, rng, resolution=self._resolution), self._cost, limits
+            lambda: mobilenetv2_draw.neighbour(arch, rng, resolution=self._resolution),
+            lambda found: count(found, classes, "exact"),
+            limits,
         )
 
     def parse(self, text: str) -> Architecture:
@@ -109,14 +115,15 @@ class MobileNetV2(Space[Architecture]):
         num_classes: int | None = None,
         image_size: int | None = None,
     ) -> Cost:
-        """Multiply-adds of one image and trainable parameters.
+        """Multiply-adds of one image, trainable parameters, peak memory of its activations, layers.
 
         Args:
             arch: the architecture.
             counting: "exact" counts convolutions and the classifier; "published" counts as the published search does,
                 see `wrcor_ext.spaces.mobilenetv2_cost`.
             num_classes: in place of the space's own.
-            image_size: of no influence: the network resizes its images to its own resolution.
+            image_size: of no influence: the network resizes its images to its own resolution, and the resized one is
+                what memory begins with.
 
         Raises:
             InputError: for a value that is no architecture, or an option out of range.
@@ -124,7 +131,7 @@ class MobileNetV2(Space[Architecture]):
         check_architecture(arch)
         if image_size is not None:
             require_count("image_size", image_size)
-        return network_cost(arch, self._classes(num_classes), counting)
+        return _full_cost(arch, self._classes(num_classes), counting)
 
     def build(self, arch: Architecture, *, num_classes: int | None = None, seed: int | None = None) -> nn.Module:
         """The network, images [B, 3, S, S] of any size S to logits [B, num_classes].
@@ -165,11 +172,12 @@ class MobileNetV2(Space[Architecture]):
         """
         return NetworkEncoding(self._resolution)
 
-    def _cost(self, arch: Architecture) -> Cost:
-        return network_cost(arch, self.default_num_classes, "exact")
-
     def _classes(self, num_classes: int | None) -> int:
         if num_classes is None:
             return self.default_num_classes
         require_count("num_classes", num_classes)
         return num_classes
+
+
+def _full_cost(arch: Architecture, num_classes: int, counting: Counting) -> Cost:
+    return replace(network_cost(arch, num_classes, counting), memory=network_memory(arch, num_classes))

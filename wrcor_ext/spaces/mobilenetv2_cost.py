@@ -1,4 +1,4 @@
-"""FLOPs and parameters of MobileNetV2 networks, from formulas: no network is built.
+"""FLOPs, parameters and layers of MobileNetV2 networks, from formulas: no network is built.
 
 The unit is the multiply-add of one image: a k x k convolution from c to c' channels with an s x s output takes
 k^2 c c' s^2 of them, a depthwise one k^2 c s^2. Two countings:
@@ -21,7 +21,7 @@ import numpy.typing as npt
 
 from wrcor_ext.errors import InputError
 from wrcor_ext.spaces.base import COUNTINGS, Cost, Counting
-from wrcor_ext.spaces.mobilenetv2_arch import Architecture
+from wrcor_ext.spaces.mobilenetv2_arch import BLOCKS, Architecture
 
 Ints = npt.NDArray[np.int64]
 Number = TypeVar("Number", int, Ints)
@@ -55,8 +55,16 @@ def frame_cost(
     return flops, params
 
 
+def network_layers(layers: Number) -> Number:
+    """Convolutions and linear layers of a network whose blocks have `layers` layers together.
+
+    Five in each, one in the shortcut of each block's first; stem, head and classifier.
+    """
+    return 5 * layers + BLOCKS + 3
+
+
 def network_cost(arch: Architecture, num_classes: int, counting: Counting) -> Cost:
-    """Cost of the network of a valid architecture.
+    """Cost, but for memory, of the network of a valid architecture.
 
     Raises:
         InputError: for an unknown counting.
@@ -72,7 +80,7 @@ def network_cost(arch: Architecture, num_classes: int, counting: Counting) -> Co
         size //= b.stride
     if counting == "published":
         flops += _published_surplus(arch)
-    return Cost(flops, params)
+    return Cost(flops, params, layers=network_layers(sum(b.layers for b in arch.blocks)))
 
 
 def _published_surplus(arch: Architecture) -> int:

@@ -7,14 +7,15 @@ the result is uniform over what the limits admit.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import TypeVar
 
 import numpy as np
 
-from wrcor_ext.errors import InputError
-from wrcor_ext.spaces.base import Limits
+from wrcor_ext.spaces.base import Limits, unreachable
+from wrcor_ext.spaces.liveness import BYTES
 from wrcor_ext.spaces.mobilenetv2_arch import (
     BLOCKS,
     BOTTLENECKS,
@@ -27,7 +28,8 @@ from wrcor_ext.spaces.mobilenetv2_arch import (
     Architecture,
     Block,
 )
-from wrcor_ext.spaces.mobilenetv2_cost import Ints, block_cost, frame_cost
+from wrcor_ext.spaces.mobilenetv2_cost import Ints, block_cost, frame_cost, network_layers
+from wrcor_ext.spaces.mobilenetv2_memory import block_numbers, frame_numbers
 
 # Draws before limits count as unreachable: some 0.2 seconds.
 MAX_DRAWS = 100_000
@@ -95,16 +97,32 @@ class Draws:
             resolutions[:] = resolution
         return cls(widths, bottlenecks, layers, expansions, kernels, _STRIDES[strides[:, 0]], resolutions)
 
-    def costs(self, num_classes: int) -> tuple[Ints, Ints]:
-        """Exact FLOPs [n] and parameters [n]."""
+    def costs(self, num_classes: int, names: Collection[str]) -> dict[str, Ints]:
+        """What the networks cost, [n] each, by the names of `Cost`; FLOPs are exact.
+
+        Args:
+            num_classes: width of the classifier.
+            names: what is asked for. FLOPs and parameters come together.
+        """
         sizes = self.resolutions // 2 * self.strides // np.cumprod(self.strides, axis=1)
         inner = self.bottlenecks * self.expansions  # multiples of 8 already
-        flops, params = block_cost(
-            self.kernels, self.widths[:, :-2], self.widths[:, 1:-1], self.strides, inner, self.layers, sizes
-        )
+        before, after = self.widths[:, :-2], self.widths[:, 1:-1]
         stem, before_head, head = (self.widths[:, i] for i in (0, -2, -1))
-        frame_flops, frame_params = frame_cost(stem, before_head, head, self.resolutions[:, 0], num_classes)
-        return flops.sum(axis=1) + frame_flops, params.sum(axis=1) + frame_params
+        found = {}
+        if "flops" in names or "params" in names:
+            flops, params = block_cost(self.kernels, before, after, self.strides, inner, self.layers, sizes)
+            frame_flops, frame_params = frame_cost(stem, before_head, head, self.resolutions[:, 0], num_classes)
+            found["flops"] = flops.sum(axis=1) + frame_flops
+            found["params"] = params.sum(axis=1) + frame_params
+        if "memory" in names:
+            blocks = block_numbers(before, after, self.strides, inner, self.layers, sizes, largest=np.maximum.reduce)
+            frame = frame_numbers(
+                stem, before_head, head, self.resolutions[:, 0], num_classes, largest=np.maximum.reduce
+            )
+            found["memory"] = BYTES * np.maximum(blocks.max(axis=1), frame)
+        if "layers" in names:
+            found["layers"] = network_layers(self.layers.sum(axis=1))
+        return found
 
     def architecture(self, row: int) -> Architecture:
         """One of the networks as a value."""
@@ -130,25 +148,21 @@ def sample(
     """
     if limits is not None:
         limits.refuse_latency()
-    if limits is None or (limits.flops is None and limits.params is None):
+    if limits is None or not limits.counted:
         return Draws.random(rng, 1, resolution).architecture(0)
-    most_flops, most_params = (np.inf if bound is None else bound for bound in (limits.flops, limits.params))
     drawn, batch = 0, _FIRST_BATCH
-    least_flops, least_params = np.inf, np.inf
+    least = dict.fromkeys(limits.counted, np.inf)
     while drawn < MAX_DRAWS:
         draws = Draws.random(rng, batch, resolution)
-        flops, params = draws.costs(num_classes)
-        admitted = (flops <= most_flops) & (params <= most_params)
+        costs = draws.costs(num_classes, limits.counted)
+        admitted = np.logical_and.reduce([costs[name] <= getattr(limits, name) for name in limits.counted])
         first = int(admitted.argmax())
         if admitted[first]:
             return draws.architecture(first)
-        least_flops, least_params = min(least_flops, flops.min()), min(least_params, params.min())
+        least = {name: min(smallest, costs[name].min()) for name, smallest in least.items()}
         drawn += batch
         batch = min(2 * batch, _LARGEST_BATCH)
-    raise InputError(
-        f"none of {drawn} random MobileNetV2 architectures keeps {limits}: the smallest had {least_flops} FLOPs and "
-        f"{least_params} parameters"
-    )
+    raise unreachable(f"{drawn} random MobileNetV2 architectures", limits, least)
 
 
 def neighbour(arch: Architecture, rng: np.random.Generator, *, resolution: int | None = None) -> Architecture:

@@ -161,7 +161,7 @@ class ModelSpace(Space[Architecture]):
         num_classes: int | None = None,
         image_size: int | None = None,
     ) -> Cost:
-        """Multiply-adds of one image and parameters, counted by `wrcor_ext.cost` and remembered.
+        """Multiply-adds of one image, parameters, peak memory and layers, counted by `wrcor_ext.cost` and remembered.
 
         Args:
             arch: the architecture.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from wrcor_ext.errors import InputError
@@ -13,6 +13,7 @@ from wrcor_ext.spaces.nasbench101_cell import OPS, SIZE, Cell, decode, encode, f
 from wrcor_ext.spaces.nasbench101_cost import NetworkShape, network_cost
 from wrcor_ext.spaces.nasbench101_encoding import CellEncoding
 from wrcor_ext.spaces.nasbench101_graph import unpack
+from wrcor_ext.spaces.nasbench101_memory import network_memory
 from wrcor_ext.spaces.nasbench101_mutation import mutate_code
 from wrcor_ext.spaces.nasbench101_native import graph
 from wrcor_ext.spaces.nasbench101_sampling import sample_code
@@ -65,7 +66,8 @@ class NASBench101(Space[Cell]):
         Raises:
             InputError: if none within the limits was found.
         """
-        return draw_within(lambda: decode(sample_code(rng)), self.cost, limits)
+        cost = self._cost_for(limits)
+        return decode(draw_within(lambda: sample_code(rng), cost, limits))
 
     def mutate(self, arch: Cell, rng: np.random.Generator, *, limits: Limits | None = None) -> Cell:
         """A cell with another key in which one operation or one edge is another, within the limits.
@@ -76,11 +78,8 @@ class NASBench101(Space[Cell]):
         Raises:
             InputError: if no neighbour is within the limits.
         """
-
-        def admits(code: int) -> bool:
-            return limits is None or limits.admits(network_cost(code, self.shape, "exact"))
-
-        found = mutate_code(encode(arch), rng, admits)
+        cost = self._cost_for(limits)
+        found = mutate_code(encode(arch), rng, lambda code: limits is None or limits.admits(cost(code)))
         if found is None:
             raise InputError(f"no neighbour of {format_cell(arch)} keeps {limits}")
         return decode(found)
@@ -117,7 +116,7 @@ class NASBench101(Space[Cell]):
         stacks: int | None = None,
         cells_per_stack: int | None = None,
     ) -> Cost:
-        """Multiply-adds of one image and trainable parameters.
+        """Multiply-adds of one image, trainable parameters, peak memory of its activations, layers.
 
         Args:
             arch: the cell.
@@ -139,7 +138,7 @@ class NASBench101(Space[Cell]):
             stacks=stacks,
             cells_per_stack=cells_per_stack,
         )
-        return network_cost(encode(arch), shape, counting)
+        return _full_cost(encode(arch), shape, counting)
 
     def build(
         self,
@@ -186,7 +185,16 @@ class NASBench101(Space[Cell]):
         """The benchmark's own picture, a 7 x 7 matrix: 21 edges that are there or not, then five operations."""
         return CellEncoding()
 
+    def _cost_for(self, limits: Limits | None) -> Callable[[int], Cost]:
+        """What counts as much of the cells of pruned codes as `limits` ask for."""
+        count = network_cost if limits is None or limits.memory is None else _full_cost
+        return lambda code: count(code, self.shape, "exact")
+
     def _shape(self, **overrides: int | None) -> NetworkShape:
         """The space's network shape with those options replaced that are not None."""
         given: dict[str, Any] = {name: value for name, value in overrides.items() if value is not None}
         return dataclasses.replace(self.shape, **given) if given else self.shape
+
+
+def _full_cost(code: int, shape: NetworkShape, counting: Counting) -> Cost:
+    return dataclasses.replace(network_cost(code, shape, counting), memory=network_memory(code, shape))

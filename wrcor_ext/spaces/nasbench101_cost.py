@@ -1,4 +1,4 @@
-"""FLOPs and parameters of NAS-Bench-101 networks, from formulas: no network is built.
+"""FLOPs, parameters and layers of NAS-Bench-101 networks, from formulas: no network is built.
 
 The unit is the multiply-add of one image: a k x k convolution from c to c' channels with an s x s output takes
 k^2 c c' s^2 of them. Convolutions and the classifier count, nothing else; `torch.utils.flop_counter` gives twice this
@@ -7,6 +7,7 @@ number. The benchmark publishes parameters, and no FLOPs: its parameter counts a
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -49,7 +50,7 @@ class NetworkShape:
             raise InputError(f"image_size={self.image_size} cannot be halved {self.stacks - 1} times")
 
 
-def vertex_channels(channels_in: int, channels_out: int, sources: list[int]) -> list[int]:
+def vertex_channels(channels_in: int, channels_out: int, sources: Sequence[int]) -> list[int]:
     """Channels of every vertex by the benchmark's rule.
 
     The vertices that feed the output share its channels, the first ones taking what is left over; every other one has
@@ -74,7 +75,7 @@ def vertex_channels(channels_in: int, channels_out: int, sources: list[int]) -> 
 
 @lru_cache(maxsize=65536)
 def network_cost(code: int, shape: NetworkShape, counting: Counting) -> Cost:
-    """Cost of the network with the cell of a pruned code.
+    """Cost, but for memory, of the network with the cell of a pruned code.
 
     Raises:
         InputError: for an unknown counting.
@@ -95,7 +96,13 @@ def network_cost(code: int, shape: NetworkShape, counting: Counting) -> Cost:
         flops += (first[0] + others * other[0]) * size * size
         params += sum(first) + others * sum(other)
         channels_in = channels
-    return Cost(flops + channels * shape.num_classes, params + (channels + 1) * shape.num_classes)
+    # A cell's projections are as many as its input has edges; the stem and the classifier are layers, too.
+    in_cell = sum(mask & 1 for mask in sources) + sum(_KERNELS[label] > 0 for label in labels)
+    return Cost(
+        flops + channels * shape.num_classes,
+        params + (channels + 1) * shape.num_classes,
+        layers=shape.stacks * shape.cells_per_stack * in_cell + 2,
+    )
 
 
 def _cell_weights(sources: list[int], labels: list[int], channels_in: int, channels_out: int) -> tuple[int, int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from wrcor_ext.errors import InputError
@@ -21,6 +21,7 @@ from wrcor_ext.spaces.nasbench201_cell import (
 )
 from wrcor_ext.spaces.nasbench201_cost import NetworkShape, network_cost
 from wrcor_ext.spaces.nasbench201_key import canonical_key
+from wrcor_ext.spaces.nasbench201_memory import network_memory
 from wrcor_ext.spaces.registry import register
 
 if TYPE_CHECKING:
@@ -67,12 +68,17 @@ class NASBench201(Space[Cell]):
         Raises:
             InputError: if none within the limits was found.
         """
-        return draw_within(lambda: tuple(OPS[i] for i in rng.integers(len(OPS), size=len(EDGES))), self.cost, limits)
+
+        def draw() -> Cell:
+            return tuple(OPS[i] for i in rng.integers(len(OPS), size=len(EDGES)))
+
+        return draw_within(draw, self._cost_for(limits), limits)
 
     def mutate(self, arch: Cell, rng: np.random.Generator, *, limits: Limits | None = None) -> Cell:
         """A cell that differs in exactly one edge, uniform over the 24 or over those within the limits.
 
-        A cell within limits always has a neighbour within them: no operation is cheaper than `none`.
+        A cell within limits on FLOPs, parameters and layers always has a neighbour within them: no operation is cheaper
+        than `none`.
 
         Raises:
             InputError: if no neighbour is within the limits.
@@ -82,7 +88,8 @@ class NASBench201(Space[Cell]):
             (*arch[:edge], op, *arch[edge + 1 :]) for edge in range(len(EDGES)) for op in OPS if op != arch[edge]
         ]
         if limits is not None:
-            neighbours = [cell for cell in neighbours if limits.admits(self.cost(cell))]
+            cost = self._cost_for(limits)
+            neighbours = [cell for cell in neighbours if limits.admits(cost(cell))]
             if not neighbours:
                 raise InputError(f"no neighbour of {format_cell(arch)} keeps {limits}")
         return neighbours[rng.integers(len(neighbours))]
@@ -120,7 +127,7 @@ class NASBench201(Space[Cell]):
         cells_per_stage: int | None = None,
         batch_norm: bool | None = None,
     ) -> Cost:
-        """Multiply-adds of one image and trainable parameters.
+        """Multiply-adds of one image, trainable parameters, peak memory of its activations, layers.
 
         Args:
             arch: the cell.
@@ -143,8 +150,7 @@ class NASBench201(Space[Cell]):
             cells_per_stage=cells_per_stage,
             batch_norm=batch_norm,
         )
-        edges = (arch.count(op) for op in ("nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3"))
-        return network_cost(*edges, shape=shape, counting=counting)
+        return dataclasses.replace(_counted(arch, shape, counting), memory=network_memory(arch, shape))
 
     def build(
         self,
@@ -197,6 +203,12 @@ class NASBench201(Space[Cell]):
         """One variable for each edge, `edge_1_0` the one that leads to node 1 from node 0, of five operations."""
         return GridEncoding([Variable(f"edge_{node}_{source}", OPS) for node, source in EDGES], _checked, tuple)
 
+    def _cost_for(self, limits: Limits | None) -> Callable[[Cell], Cost]:
+        """What counts as much of valid cells as `limits` ask for."""
+        if limits is not None and limits.memory is not None:
+            return self.cost
+        return lambda arch: _counted(arch, self.shape, "exact")
+
     def _shape(self, **overrides: int | None) -> NetworkShape:
         """The space's network shape with those options replaced that are not None."""
         given: dict[str, Any] = {name: value for name, value in overrides.items() if value is not None}
@@ -206,3 +218,9 @@ class NASBench201(Space[Cell]):
 def _checked(cell: Cell) -> Cell:
     check_cell(cell)
     return cell
+
+
+def _counted(cell: Cell, shape: NetworkShape, counting: Counting) -> Cost:
+    """The cost of a valid cell's network but for its memory."""
+    edges = (cell.count(op) for op in ("nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3"))
+    return network_cost(*edges, shape=shape, counting=counting)

@@ -1,4 +1,4 @@
-"""FLOPs and parameters of NAS-Bench-201 networks, from formulas: no network is built.
+"""FLOPs, parameters and layers of NAS-Bench-201 networks, from formulas: no network is built.
 
 The unit is the multiply-add of one image: a k x k convolution from c to c' channels with an s x s output takes
 k^2 c c' s^2 of them. Two countings:
@@ -57,6 +57,7 @@ class _Tally:
     def __init__(self, *, extras: bool, batch_norm: bool) -> None:
         self.flops = 0
         self.params = 0
+        self.layers = 0
         self._extras = extras
         self._batch_norm = batch_norm
 
@@ -67,6 +68,7 @@ class _Tally:
     def conv(self, kernel: int, channels_in: int, channels_out: int, size_out: int) -> None:
         weights = kernel * kernel * channels_in * channels_out
         self.params += weights
+        self.layers += 1
         self.flops += weights * size_out * size_out
 
     def norm(self, channels: int, size: int) -> None:
@@ -82,7 +84,7 @@ class _Tally:
 
 @lru_cache(maxsize=4096)
 def network_cost(convs_1x1: int, convs_3x3: int, pools: int, shape: NetworkShape, counting: Counting) -> Cost:
-    """Cost of a network whose cell has so many edges of each kind; the other edges cost nothing.
+    """Cost, but for memory, of a network whose cell has so many edges of each kind; the other edges cost nothing.
 
     Raises:
         InputError: for an unknown counting.
@@ -110,4 +112,5 @@ def network_cost(convs_1x1: int, convs_3x3: int, pools: int, shape: NetworkShape
     tally.extra(channels * (size + 1) ** 2)
     tally.flops += channels * shape.num_classes
     tally.params += (channels + 1) * shape.num_classes
-    return Cost(tally.flops, tally.params)
+    tally.layers += 1
+    return Cost(tally.flops, tally.params, layers=tally.layers)

@@ -52,7 +52,7 @@ class SpaceWrapper(Space[A]):
     def cost(
         self, arch: A, *, counting: Counting = "exact", num_classes: int | None = None, image_size: int | None = None
     ) -> Cost:
-        """FLOPs and parameters, without building."""
+        """What the network costs, without building it."""
         return self._space.cost(arch, counting=counting, num_classes=num_classes, image_size=image_size)
 
     def build(self, arch: A, *, num_classes: int | None = None, seed: int | None = None) -> nn.Module:

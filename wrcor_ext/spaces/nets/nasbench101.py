@@ -57,7 +57,7 @@ class Cell(nn.Module):
 
     def __init__(self, sources: Sequence[int], ops: Sequence[str], in_channels: int, out_channels: int) -> None:
         super().__init__()
-        self._channels = vertex_channels(in_channels, out_channels, list(sources))
+        self._channels = vertex_channels(in_channels, out_channels, sources)
         # Per vertex the inner vertices among its in-neighbours.
         self._inner = [[s for s in range(1, vertex) if mask >> s & 1] for vertex, mask in enumerate(sources)]
         self.vertices = nn.ModuleDict({str(v): _operation(op, self._channels[v]) for v, op in enumerate(ops, start=1)})
