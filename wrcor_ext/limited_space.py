@@ -55,7 +55,7 @@ class LimitedSpace(SpaceWrapper[A]):
         return filter(self.admits, self._space.enumerate())
 
     def admits(self, arch: A, *, limits: Limits | None = None) -> bool:
-        """Whether `arch` keeps the limits.
+        """Whether `arch` keeps the limits, as some of what `nth` and `neighbours` give may not.
 
         Raises:
             InputError: if other limits are given.

@@ -11,6 +11,7 @@ from torch import nn
 from wrcor_ext.errors import InputError
 from wrcor_ext.search.trial import Evaluation
 from wrcor_ext.spaces import Cost, GridEncoding, Space, Variable
+from wrcor_ext.spaces.base import draw_within
 
 Digits = tuple[int, ...]
 
@@ -20,14 +21,21 @@ class ToySpace(Space[Digits]):
 
     name = "toy"
     size = 5**4
+    default_num_classes = 10
     default_image_size = 8
 
     def sample(self, rng, *, limits=None):
-        return tuple(int(digit) for digit in rng.integers(5, size=4))
+        return draw_within(lambda: tuple(int(digit) for digit in rng.integers(5, size=4)), self.cost, limits)
 
     def mutate(self, arch, rng, *, limits=None):
-        place, step = int(rng.integers(4)), int(rng.integers(1, 5))
-        return (*arch[:place], (arch[place] + step) % 5, *arch[place + 1 :])
+        def draw():
+            place, step = int(rng.integers(4)), int(rng.integers(1, 5))
+            return (*arch[:place], (arch[place] + step) % 5, *arch[place + 1 :])
+
+        return draw_within(draw, self.cost, limits)
+
+    def neighbours(self, arch):
+        return [(*arch[:i], digit, *arch[i + 1 :]) for i in range(4) for digit in range(5) if digit != arch[i]]
 
     def parse(self, text):
         digits = tuple(int(part) for part in text.split("-"))
@@ -55,6 +63,18 @@ class ToySpace(Space[Digits]):
         return GridEncoding(
             variables, lambda arch: [str(digit) for digit in arch], lambda labels: tuple(map(int, labels))
         )
+
+
+class EndlessToySpace(ToySpace):
+    """The same, but too large to number its architectures, and to list neighbours."""
+
+    size = None
+
+    def neighbours(self, arch):
+        return None
+
+    def enumerate(self):
+        raise InputError("the space is too large")
 
 
 class ToyEvaluator:

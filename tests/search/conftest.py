@@ -20,5 +20,12 @@ def tiny():
     """Options that make a trial take some milliseconds."""
     return [
         *("--stem-width", "4", "--cells-per-stage", "1", "--image-size", "8", "--batch-size", "6"),
-        *("--dataset", "noise", "--population-size", "6", "--tournament-size", "3", "--group", "1", "--workers", "1"),
+        *("--dataset", "noise", "--group", "1", "--workers", "1"),
     ]
+
+
+@pytest.fixture
+def by():
+    """The options that choose a strategy, and sizes that let it learn from some ten trials."""
+    sizes = {"evolution": ("--population-size", "6", "--tournament-size", "3"), "local": ("--patience", "5")}
+    return lambda name: ["--strategy", name, *sizes.get(name, ())]

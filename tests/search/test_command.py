@@ -112,14 +112,14 @@ def test_the_summary_as_json(tiny, capsys):
 
 
 @pytest.mark.parametrize("strategy", ["random", "evolution"])
-def test_the_seed_decides_the_run(tiny, strategy):
+def test_the_seed_decides_the_run(tiny, by, strategy):
     for folder, seed in (("a", "1"), ("b", "1"), ("c", "2")):
-        assert main([*tiny, "--strategy", strategy, "--budget", "10", "--seed", seed, "--out", folder]) == 0
+        assert main([*tiny, *by(strategy), "--budget", "10", "--seed", seed, "--out", folder]) == 0
     assert fingerprint("a") == fingerprint("b") != fingerprint("c")
 
 
-def test_yaml_gives_the_run_that_flags_give(tiny):
-    assert main([*tiny, "--budget", "10", "--no-augment", "--out", "flags"]) == 0
+def test_yaml_gives_the_run_that_flags_give(tiny, by):
+    assert main([*tiny, *by("evolution"), "--budget", "10", "--no-augment", "--out", "flags"]) == 0
     options = {
         "stem_width": 4,
         "cells_per_stage": 1,
@@ -142,8 +142,8 @@ def test_yaml_gives_the_run_that_flags_give(tiny):
 
 
 @pytest.mark.parametrize("strategy", ["random", "evolution"])
-def test_the_result_is_the_same_whatever_the_number_of_workers(tiny, strategy):
-    words = [*tiny, "--strategy", strategy, "--group", "4", "--budget", "14"]
+def test_the_result_is_the_same_whatever_the_number_of_workers(tiny, by, strategy):
+    words = [*tiny, *by(strategy), "--group", "4", "--budget", "14"]
     assert main([*words, "--out", "one"]) == 0
     assert main([*words, "--workers", "2", "--timeout", "60", "--out", "two"]) == 0
     assert main([*words, "--workers", "2", "--budget", "6", "--out", "resumed"]) == 0
@@ -151,9 +151,9 @@ def test_the_result_is_the_same_whatever_the_number_of_workers(tiny, strategy):
     assert fingerprint("one") == fingerprint("two") == fingerprint("resumed")
 
 
-def test_a_longer_budget_on_resume_equals_the_long_run(tiny, capsys):
-    assert main([*tiny, "--budget", "16", "--out", "long"]) == 0
-    assert main([*tiny, "--budget", "7", "--out", "short"]) == 0
+def test_a_longer_budget_on_resume_equals_the_long_run(tiny, by, capsys):
+    assert main([*tiny, *by("evolution"), "--budget", "16", "--out", "long"]) == 0
+    assert main([*tiny, *by("evolution"), "--budget", "7", "--out", "short"]) == 0
     # The options of the run need not be repeated.
     assert main(["--out", "short", "--resume", "--budget", "16"]) == 0
     assert fingerprint("short") == fingerprint("long")
@@ -184,9 +184,9 @@ def test_without_a_folder_runs_never_overwrite_each_other(tiny, capsys):
     assert len(list(Path("runs").iterdir())) == 3
 
 
-def test_killed_at_random_moments_it_ends_with_the_identical_journal(tiny):
+def test_killed_at_random_moments_it_ends_with_the_identical_journal(tiny, by):
     budget = 60
-    options = [*tiny, "--strategy", "evolution", "--budget", str(budget), "--group", "4", "--workers", "2"]
+    options = [*tiny, *by("evolution"), "--budget", str(budget), "--group", "4", "--workers", "2"]
     assert main([*options, "--out", "whole"]) == 0
     generator = random.Random()
     kills = 0

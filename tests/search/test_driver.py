@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import math
 import time
 
 import pytest
@@ -136,7 +137,7 @@ def test_resumed_after_any_trial_it_ends_the_same(new_journal, name, first, grou
     assert journal.fingerprint() == whole(new_journal, name, group, objective)
 
 
-@pytest.mark.parametrize("call", [0, 3, 11])
+@pytest.mark.parametrize("call", [4, 8, 13])
 def test_interrupted_in_the_evaluation_it_ends_the_same(new_journal, name, call, group, objective):
     journal = new_journal()
     search(journal, name, evaluator=ToyEvaluator(interrupt_at=call), group=group, objective=objective)
@@ -146,16 +147,25 @@ def test_interrupted_in_the_evaluation_it_ends_the_same(new_journal, name, call,
 
 
 class Backwards:
-    """Workers that finish the last candidate of a group first."""
+    """Workers that finish the last candidate of a group first.
 
-    def __init__(self, evaluator):
+    Args:
+        evaluator: does the work.
+        cut: number of the group, or of the first of several candidates from there on, of which only one is finished.
+    """
+
+    def __init__(self, evaluator, cut=math.inf):
         self._evaluator = evaluator
+        self._groups_to_cut = cut
 
     def results(self, archs, stop):
+        self._groups_to_cut -= 1
         for index, arch in reversed(list(enumerate(archs))):
             if stop():
                 return
             yield index, self._evaluator.cost(arch), self._evaluator.evaluate(arch)
+            if self._groups_to_cut < 0 and len(archs) > 1:
+                raise KeyboardInterrupt
 
 
 def test_the_order_of_finishing_makes_no_difference(new_journal, name, objective):
@@ -173,10 +183,10 @@ def test_what_is_maximised_decides_the_proposals_of_evolution(new_journal):
     assert len(texts) == 3
 
 
-@pytest.mark.parametrize("call", [3, 8, 11])
-def test_a_group_of_which_only_the_last_are_finished_is_completed(new_journal, name, call):
-    journal, evaluator = new_journal(), ToyEvaluator(interrupt_at=call)
-    search(journal, name, group=6, evaluator=evaluator, pool=Backwards(evaluator))
+@pytest.mark.parametrize("cut", [0, 1, 4])
+def test_a_group_of_which_only_the_last_is_finished_is_completed(new_journal, name, cut):
+    journal, evaluator = new_journal(), ToyEvaluator()
+    search(journal, name, group=6, evaluator=evaluator, pool=Backwards(evaluator, cut))
     numbers = [trial.trial for trial in journal.trials()]
     assert numbers != list(range(len(numbers)))
     again = ToyEvaluator()
@@ -196,10 +206,31 @@ def test_a_journal_of_another_run_is_refused(new_journal, name):
 def test_a_strategy_without_further_proposals_ends_the_run(new_journal):
     strategy = strategies.create("random", ToySpace(), seed=1)
     ask, left = strategy.ask, [6, 6, 2]
-    strategy.ask = lambda n: ask(left.pop(0)) if left else []
+    strategy.ask = lambda n: ask(left.pop(0))
     journal = new_journal()
     search(journal, "random", group=6, strategy=strategy)
+    assert (journal.count(), journal.exhausted) == (14, True)
+    strategy.ask = None  # Nobody asks again.
+    search(journal, "random", group=6, strategy=strategy, budget=2 * BUDGET)
     assert journal.count() == 14
+
+
+@pytest.mark.parametrize("group", [1, 25, 24])
+def test_a_space_is_searched_to_its_end_and_not_beyond(new_journal, group):
+    """Groups that divide the 625, and one that does not; stopped at any of the last three and resumed."""
+    for strategy in ("exhaustive", "random"):
+        whole = new_journal(f"{strategy}.sqlite")
+        search(whole, strategy, group=group, budget=1000)
+        trials = [trial.architecture for trial in whole.trials()]
+        assert whole.exhausted
+        assert len(trials) == len(set(trials)) == 625
+        assert (trials == list(map(ToySpace().format, ToySpace().enumerate()))) == (strategy == "exhaustive")
+        parts = new_journal(f"{strategy}-parts.sqlite")
+        for budget in (600, 624, 625, 626, 1000):
+            search(parts, strategy, group=group, budget=budget)
+            assert parts.count() == min(budget, 625)
+            assert parts.exhausted == (budget > 625 or (group == 24 and budget == 625))
+        assert parts.fingerprint() == whole.fingerprint()
 
 
 def test_interrupted_between_tell_and_checkpoint_it_ends_the_same(new_journal, name):

@@ -24,9 +24,9 @@ def costs(folder):
         return list(db.execute("SELECT architecture, flops, params FROM trials"))
 
 
-@pytest.mark.parametrize("strategy", ["random", "evolution"])
-def test_every_candidate_keeps_the_limits(tiny, tmp_path, strategy):
-    words = ["--strategy", strategy, "--budget", "20", "--max-flops", "80e3", "--max-params", "6000"]
+@pytest.mark.parametrize("strategy", ["random", "evolution", "exhaustive", "local"])
+def test_every_candidate_keeps_the_limits(tiny, by, tmp_path, strategy):
+    words = [*by(strategy), "--budget", "20", "--max-flops", "80e3", "--max-params", "6000"]
     assert main([*tiny, *words, "--out", str(tmp_path / "run")]) == 0
     found = costs(tmp_path / "run")
     assert len(found) == 20
@@ -133,8 +133,6 @@ def test_a_limited_space_is_the_other_one_within_limits():
 
 def test_where_no_neighbour_keeps_the_limits_a_search_goes_on_elsewhere():
     class Isolated(ToySpace):
-        default_num_classes = 10
-
         def mutate(self, arch, rng, *, limits=None):
             raise InputError("no neighbour")
 

@@ -20,13 +20,13 @@ def elsewhere(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
 
-@pytest.mark.parametrize("strategy", ["random", "evolution"])
-def test_a_vote_is_maximised_whatever_the_number_of_workers(tiny, strategy, capsys):
+@pytest.mark.parametrize("strategy", ["random", "evolution", "local"])
+def test_a_vote_is_maximised_whatever_the_number_of_workers(tiny, by, strategy, capsys):
     def fingerprint(*further):
         assert main([*words, *further, "--json"]) == 0
         return json.loads(capsys.readouterr().out)["fingerprint"]
 
-    words = [*tiny, "--strategy", strategy, "--group", "4", "--budget", "14", "--proxies", VOTE, "naswot"]
+    words = [*tiny, *by(strategy), "--group", "4", "--budget", "14", "--proxies", VOTE, "naswot"]
     one = fingerprint("--out", "one")
     fingerprint("--workers", "2", "--budget", "7", "--out", "two")
     assert fingerprint("--workers", "3", "--out", "two", "--resume") == one

@@ -5,21 +5,32 @@ from __future__ import annotations
 import json
 import math
 import random
+from collections import deque
 
 import numpy as np
 import pytest
 import torch
 from helpers.every_strategy import EVERY_STRATEGY
-from helpers.toy import ToySpace
+from helpers.toy import EndlessToySpace, ToySpace
 
 from wrcor_ext import strategies
 from wrcor_ext.errors import InputError
+from wrcor_ext.limited_space import LimitedSpace
+from wrcor_ext.spaces import Limits
 
-SMALL = {"population_size": 6, "tournament_size": 3, "warm_up": 5, "learning_rate": 0.1}
+SMALL = {"population_size": 6, "tournament_size": 3, "warm_up": 5, "learning_rate": 0.1, "patience": 5}
+LIMITS = Limits(params=17)  # a toy costs 10 and the sum of its digits
+SPACES = {
+    "numbered": ToySpace,
+    "endless": EndlessToySpace,
+    "limited": lambda: LimitedSpace(ToySpace(), LIMITS),
+    "limited and endless": lambda: LimitedSpace(EndlessToySpace(), LIMITS),
+}
+NEEDS_NUMBERS = {"exhaustive"}
 
 
-def made(name, seed=0, preference=None):
-    return strategies.create(name, ToySpace(), seed=seed, preference=preference, **SMALL)
+def made(name, seed=0, preference=None, space="numbered"):
+    return strategies.create(name, SPACES[space](), seed=seed, preference=preference, **SMALL)
 
 
 def value_of(arch):
@@ -41,9 +52,50 @@ def name(request):
     return request.param
 
 
-def test_the_seed_decides_the_proposals(name):
-    assert advanced(made(name, 1), 40) == advanced(made(name, 1), 40)
-    assert advanced(made(name, 1), 40) != advanced(made(name, 2), 40)
+@pytest.fixture(params=SPACES)
+def space(request, name):
+    if "endless" in request.param and name in NEEDS_NUMBERS:
+        pytest.skip(f"{name} needs a space that can be enumerated")
+    return request.param
+
+
+def test_the_seed_decides_the_proposals(name, space):
+    first, second, other = (advanced(made(name, seed, space=space), 40) for seed in (1, 1, 2))
+    assert first == second
+    assert (first != other) == (name != "exhaustive")  # which goes by the published order
+
+
+def test_proposals_are_within_the_limits_of_the_space(name, space):
+    whole = SPACES[space]()
+    proposed = advanced(made(name, space=space), 60)
+    assert all(whole.admits(arch) and whole.parse(whole.format(arch)) == arch for arch in proposed)
+    assert all(sum(arch) <= 7 for arch in proposed) == ("limited" in space)
+
+
+@pytest.mark.parametrize("group", [1, 3, 8])
+@pytest.mark.parametrize("ahead", [0, 1])
+def test_restored_at_any_moment_it_goes_on_exactly(name, space, group, ahead):
+    """Ten groups, of which a group is told before the next is asked for, or only after that."""
+    original, waiting, moments = made(name, space=space), deque(), []
+
+    def step(strategy, waiting, ask):
+        if ask:
+            waiting.append(strategy.ask(group))
+            return waiting[-1]
+        strategy.tell([(arch, value_of(arch)) for arch in waiting.popleft()])
+        return None
+
+    steps = [True] * ahead + [True, False] * 10
+    for ask in steps:
+        moments.append((json.dumps(original.state()), [list(one) for one in waiting]))
+        moments[-1] += (step(original, waiting, ask),)
+    for begin in range(0, len(steps), 3):
+        strategy = made(name, seed=99, space=space)
+        strategy.restore(json.loads(moments[begin][0]))
+        waiting = deque(moments[begin][1])
+        for ask, (state, _, proposed) in zip(steps[begin:], moments[begin:], strict=True):
+            assert json.dumps(strategy.state()) == state
+            assert step(strategy, waiting, ask) == proposed
 
 
 def test_no_global_generator_is_read_or_changed(name):

@@ -64,12 +64,14 @@ class End:
         best: the best trial, of several objectives by the first one; None without any.
         front: of several objectives, the trials that no other dominates.
         error: that the command ends with; None after the budget is spent, and after Ctrl-C.
+        exhausted: whether the strategy has nothing more to propose, so that fewer trials than the budget are all.
     """
 
     finished: int
     best: Trial | None
     error: BaseException | None
     front: tuple[Trial, ...] = ()
+    exhausted: bool = False
 
 
 class Callback(Protocol):
@@ -92,12 +94,16 @@ class Callbacks:
         callbacks: to call, by a name for messages.
         start: is told to them on entering.
         messages: where the failure of a callback is named.
+
+    Attributes:
+        exhausted: whether the strategy has nothing more to propose, to tell at the end.
     """
 
     def __init__(self, callbacks: Mapping[str, Callback], start: Start, messages: Console) -> None:
         self._callbacks = dict(callbacks)
         self._start = start
         self._messages = messages
+        self.exhausted = False
         self._finished = start.finished
         self._standing = start.standing()
 
@@ -122,7 +128,7 @@ class Callbacks:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         front = tuple(self._standing.leaders) if self._start.objective.is_front else ()
-        end = End(self._finished, self._standing.best, error, front)
+        end = End(self._finished, self._standing.best, error, front, self.exhausted)
         self._tell(lambda callback: callback.on_end(end))
 
 

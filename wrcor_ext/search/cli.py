@@ -50,7 +50,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: the arguments after the program's name; those of this process if None.
 
     Returns:
-        The exit code: 0 when the budget is spent, 2 after an error that is the caller's to mend, 130 after Ctrl-C.
+        The exit code: 0 when the budget is spent or nothing is left to propose, 2 after an error that is the caller's
+        to mend, 130 after Ctrl-C.
     """
     return cli.run(subcommands.or_else(_search), argv)
 
@@ -92,8 +93,8 @@ def _run(
 ) -> int:
     config = study.config
     evaluator = InProcessEvaluator(space, batch, pools.here(config))
-    if study.resumed == config.budget:
-        messages.print(f"{study.folder} is complete with {config.budget} trials: nothing left to do", markup=False)
+    if study.complete:
+        messages.print(f"{study.folder} is complete with {study.resumed} trials: nothing left to do", markup=False)
     elif study.resumed:
         messages.print(f"resuming {study.folder} after trial {study.resumed - 1}", markup=False)
     else:
@@ -126,10 +127,17 @@ def _run(
                 refined = _refined(leaders, space, config, batch.images.shape[-1], make_pool, interruption)
                 leaders, complete = (leaders, False) if refined is None else (refined, True)
         written = study.export(leaders)
+        watching.exhausted = study.journal.exhausted
     summary.show(study, leaders, written, timings, as_json=config.json)
     done = study.journal.count()
-    if done < config.budget or not complete:
-        where = f"after {done} of {config.budget} trials" if done < config.budget else "before the best were refined"
+    if study.journal.exhausted and done < config.budget:
+        messages.print(
+            f"the space is exhausted after {done} of {config.budget} trials: "
+            f"{config.strategy} has nothing more to propose",
+            markup=False,
+        )
+    if not study.complete or not complete:
+        where = "before the best were refined" if study.complete else f"after {done} of {config.budget} trials"
         resume = shlex.join([*COMMAND.split(), "--out", str(study.folder), "--resume"])
         messages.print(f"stopped {where}; to go on: {resume}", markup=False)
         return interruption.exit_code
@@ -189,12 +197,16 @@ def configuration(argv: Sequence[str]) -> tuple[SearchConfig, Path | None]:
     layers = [configs.from_yaml(file)] if file is not None else []
     layers.append(from_words(OPTIONS, words))
     config = configs.resolve(*layers)
-    if config.out is None:
-        return config, folders.latest_folder(config) if config.resume else None
-    folder = Path(config.out)
-    recorded = recorded_config(folder) if config.resume else None
+    folder = None if config.out is None else Path(config.out)
+    recorded = recorded_config(folder) if folder is not None and config.resume else None
     if recorded is not None:
         config = configs.resolve(configs.from_mapping(recorded, f"the run in {folder}"), *layers)
+    # A config.yaml gives all options, so that only what is no default counts as asked for.
+    usual = configs.DEFAULTS.saved()
+    asked = {name: value for layer in layers[:-1] for name, value in layer.items() if value != usual.get(name)}
+    configs.refuse_idle(config, {**asked, **layers[-1]})
+    if folder is None and config.resume:
+        folder = folders.latest_folder(config)
     return config, folder
 
 

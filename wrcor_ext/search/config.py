@@ -103,6 +103,12 @@ class SearchConfig(ScoringOptions):
     warm_up: int = option(
         100, "reinforce: random candidates at the beginning that decide the scale of rewards", kinds.whole(2, 10**6)
     )
+    move: str = option(
+        "first",
+        "local: go on from the first better neighbour, or from the best of all",
+        kinds.choice(strategies.local.MOVES),
+    )
+    patience: int = option(64, "local: most neighbours scored before a new start", kinds.whole(1, 10**6))
     group: int = option(
         8,
         "candidates asked for at a time; a strategy learns from them together, workers share them",
@@ -209,6 +215,24 @@ def resolve(*layers: Mapping[str, object]) -> SearchConfig:
     for layer in layers:
         merged.update(layer)
     return SearchConfig(**merged)
+
+
+def refuse_idle(config: SearchConfig, given: Mapping[str, object]) -> None:
+    """Refuses options of strategies other than that of the search, which would change nothing.
+
+    Args:
+        config: of the search.
+        given: values by option name, as far as somebody has asked for them.
+
+    Raises:
+        InputError: if there is such an option.
+    """
+    taken = strategies.get(config.strategy).options
+    known = {name for strategy in strategies.names() for name in strategies.get(strategy).options}
+    for name, value in given.items():
+        if name in known and name not in taken:
+            takes = f"takes {' and '.join(map(kinds.flag, taken))}" if taken else "takes none"
+            raise InputError(f"{kinds.flag(name)} {value} has no effect on strategy {config.strategy}, which {takes}")
 
 
 def from_mapping(values: Mapping[str, object], source: str) -> dict[str, Any]:

@@ -50,7 +50,8 @@ def run(
         evaluator: counts the cost of architectures that are not evaluated.
         pool: answers for architectures not seen before.
         objective: what the strategy is told of a trial.
-        budget: number of trials. A strategy that has nothing more to propose ends the run earlier.
+        budget: number of trials. A strategy that proposes fewer than it is asked for has no more: it ends the run, and
+            the journal remembers that.
         group: candidates asked for at a time.
         dedup: whether isomorphic architectures are evaluated once.
         progress: is shown each trial.
@@ -64,11 +65,10 @@ def run(
     told, state = journal.told()
     if state is not None:
         strategy.restore(state)
-    while told < budget and not interruption.requested:
+    exhausted = journal.exhausted
+    while told < budget and not exhausted and not interruption.requested:
         with timings.phase("ask"):
             archs = strategy.ask(group)
-        if not archs:
-            return
         # The rest of a group that is cut off by the budget is asked for again, should the budget grow.
         members = _Group(journal, space, told, archs[: budget - told], timings)
         for trial in members.evaluated(evaluator, pool, interruption, dedup=dedup):
@@ -79,8 +79,9 @@ def run(
         with timings.phase("tell"):
             strategy.tell([(arch, objective.values(members.finished[n])) for n, arch in enumerate(archs, told)])
         told += len(archs)
+        exhausted = len(archs) < group
         with timings.phase("journal"):
-            journal.checkpoint(told, strategy.state())
+            journal.checkpoint(told, strategy.state(), exhausted=exhausted)
 
 
 class _Group(Generic[A]):

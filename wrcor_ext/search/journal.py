@@ -116,10 +116,18 @@ class Journal:
         with self._transaction():
             self._db.execute(f"INSERT INTO trials ({_COLUMNS}) VALUES ({', '.join('?' * len(row))})", row)
 
-    def checkpoint(self, told: int, strategy_state: Mapping[str, Any]) -> None:
-        """Commits the strategy's state after it has been told the first `told` trials."""
+    def checkpoint(self, told: int, strategy_state: Mapping[str, Any], *, exhausted: bool = False) -> None:
+        """Commits the strategy's state after it has been told the first `told` trials, and whether it has no more."""
         with self._transaction():
             self._db.execute("INSERT OR REPLACE INTO checkpoint VALUES (0, ?, ?)", (told, json.dumps(strategy_state)))
+            if exhausted:
+                self._db.execute("INSERT OR REPLACE INTO record VALUES ('exhausted', 'true')")
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether the strategy has nothing more to propose: the run is complete, whatever its budget."""
+        with storage_errors(self.path):
+            return self._db.execute("SELECT 1 FROM record WHERE name = 'exhausted'").fetchone() is not None
 
     def count(self) -> int:
         """How many trials are finished."""

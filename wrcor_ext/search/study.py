@@ -107,6 +107,11 @@ class Study:
             raise InputError(f"run folder {self.folder} holds {done} trials, more than --budget {self.config.budget}")
         self.notes = environments.changes(before, environment)
 
+    @property
+    def complete(self) -> bool:
+        """Whether the budget is spent, or the strategy has nothing more to propose."""
+        return self.journal.exhausted or self.journal.count() >= self.config.budget
+
     def fingerprint(self) -> str:
         """SHA-256 over everything the search decided; equal for interrupted and uninterrupted runs."""
         return self.journal.fingerprint()

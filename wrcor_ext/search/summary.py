@@ -99,6 +99,7 @@ def _facts(study: Study, leaders: Sequence[Leader], written: Sequence[Path], tim
         "files": [path.name for path in written],
         "trials": study.journal.count(),
         "resumed_after": study.resumed,
+        "exhausted": study.journal.exhausted,
         "status": study.journal.status_counts(),
         "seen_before": study.journal.duplicates(),
         "cached": study.journal.cached(),

@@ -24,6 +24,9 @@ COUNTINGS: tuple[Counting, ...] = ("exact", "published")
 # Draws before a set of limits counts as unreachable. A draw and its cost take some ten microseconds.
 MAX_TRIES = 10_000
 
+# Most architectures that are listed to number them; larger spaces have to compute them from their numbers.
+MOST_LISTED = 2**20
+
 
 @dataclass(frozen=True, slots=True)  # slots: a run may have a million of them
 class Cost:
@@ -206,12 +209,36 @@ class Space(ABC, Generic[A]):
         )
 
     def admits(self, arch: A, *, limits: Limits | None = None) -> bool:
-        """Whether `arch` keeps the limits. A space with limits of its own applies those.
+        """Whether `arch` keeps the limits. A space with limits of its own applies those, also to what `nth` gives.
 
         Raises:
             InputError: for a bound on latency, where nobody knows latencies.
         """
         return limits is None or limits.admits(self.cost(arch))
+
+    @property
+    def nth_count(self) -> int | None:
+        """How many numbers `nth` knows, the `size` of the space; None where its architectures are not numbered."""
+        return self.size if self.size is not None and self.size <= MOST_LISTED else None
+
+    def nth(self, number: int) -> A:
+        """The architecture at `number`, counted from 0, in the order of `enumerate`.
+
+        All are listed at the first call; a large space overrides this and `nth_count`.
+
+        Raises:
+            InputError: for a number that is not below `nth_count`.
+        """
+        require_number(number, self.nth_count)
+        return self._listing[number]
+
+    @cached_property
+    def _listing(self) -> list[A]:
+        return list(self.enumerate())
+
+    def neighbours(self, arch: A) -> list[A] | None:
+        """All architectures that `mutate` may give for `arch`, each once; None where they are too many to list."""
+        return None
 
 
 def draw_within(draw: Callable[[], A], cost: Callable[[A], Cost], limits: Limits | None) -> A:
@@ -243,6 +270,17 @@ def unreachable(drawn: str, limits: Limits, least: Mapping[str, float]) -> Input
     """
     smallest = " and ".join(f"{least[name]} {UNITS[name]}" for name in limits.counted)
     return InputError(f"none of {drawn} keeps {limits}: the smallest had {smallest}")
+
+
+def require_number(number: int, count: int | None) -> None:
+    """Checks that a space with `count` numbered architectures has one of this number.
+
+    Raises:
+        InputError: if not.
+    """
+    if count is None or not 0 <= number < count:
+        numbered = "no architecture of this space has a number" if count is None else f"numbers are below {count}"
+        raise InputError(f"there is no architecture {number}: {numbered}")
 
 
 def require_count(name: str, value: object) -> None:

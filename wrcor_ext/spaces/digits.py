@@ -63,16 +63,20 @@ class DigitSpace(Space[str]):
         Raises:
             InputError: if no neighbour is within the limits.
         """
-        self._check(arch)
-        neighbours = [
-            arch[:i] + digit + arch[i + 1 :] for i in range(self.length) for digit in self.digits if digit != arch[i]
-        ]
+        neighbours = self.neighbours(arch)
         if limits is not None:
             cost = self._cost_for(limits)
             neighbours = [other for other in neighbours if limits.admits(cost(other))]
             if not neighbours:
                 raise InputError(f"no neighbour of {arch} keeps {limits}")
         return neighbours[rng.integers(len(neighbours))]
+
+    def neighbours(self, arch: str) -> list[str]:
+        """All architectures that differ in exactly one digit."""
+        self._check(arch)
+        return [
+            arch[:i] + digit + arch[i + 1 :] for i in range(self.length) for digit in self.digits if digit != arch[i]
+        ]
 
     def parse(self, text: str) -> str:
         """The text itself, checked.

@@ -9,7 +9,7 @@ from itertools import product
 from typing import TYPE_CHECKING, overload
 
 from wrcor_ext.errors import InputError, did_you_mean
-from wrcor_ext.spaces.base import COUNTINGS, Cost, Counting, Limits, Space, draw_within, require_count
+from wrcor_ext.spaces.base import COUNTINGS, Cost, Counting, Limits, Space, draw_within, require_count, require_number
 from wrcor_ext.spaces.encoding import Encoding, GridEncoding, Variable
 from wrcor_ext.spaces.factories import Factory, by_name, checked, fit, make
 from wrcor_ext.spaces.grids import Value, axis_of, json_text, listed, read_object
@@ -222,6 +222,34 @@ class ModelSpace(Space[Architecture]):
             return tuple(axis[text] for axis, text in zip(self.axes.values(), texts, strict=True))
 
         return GridEncoding(variables, self._texts, join)
+
+    @property
+    def nth_count(self) -> int | None:
+        """All have numbers, however many they are."""
+        return self.size
+
+    def nth(self, number: int) -> Architecture:
+        """The architecture at `number`, counted from 0, in the order of `enumerate`.
+
+        Raises:
+            InputError: for a number that is not below `nth_count`.
+        """
+        require_number(number, self.size)
+        arch = []
+        for values in reversed(self._values):
+            number, digit = divmod(number, len(values))
+            arch.append(values[digit])
+        return tuple(reversed(arch))
+
+    def neighbours(self, arch: Architecture) -> list[Architecture]:
+        """All architectures that differ in exactly one parameter."""
+        self._texts(arch)
+        return [
+            (*arch[:place], value, *arch[place + 1 :])
+            for place, values in enumerate(self._values)
+            for value in values
+            if value != arch[place]
+        ]
 
     @abstractmethod
     def _make(self, arch: Architecture, num_classes: int) -> nn.Module:

@@ -50,6 +50,14 @@ def mutate_code(code: int, rng: np.random.Generator, admits: Callable[[int], boo
     return None
 
 
+def neighbour_codes(code: int) -> list[int]:
+    """The codes of all neighbours, for each hash the first one."""
+    found = {graph.cell_hash(code): code}
+    for neighbour in (*operation_changes(code), *edge_changes(code)):
+        found.setdefault(graph.cell_hash(neighbour), neighbour)
+    return list(found.values())[1:]
+
+
 def operation_changes(code: int) -> Iterator[int]:
     """The cells with another operation at one vertex."""
     _, labels = unpack(code)

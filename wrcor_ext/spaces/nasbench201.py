@@ -83,16 +83,18 @@ class NASBench201(Space[Cell]):
         Raises:
             InputError: if no neighbour is within the limits.
         """
-        check_cell(arch)
-        neighbours = [
-            (*arch[:edge], op, *arch[edge + 1 :]) for edge in range(len(EDGES)) for op in OPS if op != arch[edge]
-        ]
+        neighbours = self.neighbours(arch)
         if limits is not None:
             cost = self._cost_for(limits)
             neighbours = [cell for cell in neighbours if limits.admits(cost(cell))]
             if not neighbours:
                 raise InputError(f"no neighbour of {format_cell(arch)} keeps {limits}")
         return neighbours[rng.integers(len(neighbours))]
+
+    def neighbours(self, arch: Cell) -> list[Cell]:
+        """The 24 cells that differ in exactly one edge."""
+        check_cell(arch)
+        return [(*arch[:edge], op, *arch[edge + 1 :]) for edge in range(len(EDGES)) for op in OPS if op != arch[edge]]
 
     def parse(self, text: str) -> Cell:
         """The cell of an official string `|op~0|+|op~0|op~1|+|op~0|op~1|op~2|`.

@@ -70,3 +70,16 @@ class SpaceWrapper(Space[A]):
     def admits(self, arch: A, *, limits: Limits | None = None) -> bool:
         """Whether the other space finds `arch` within the limits."""
         return self._space.admits(arch, limits=limits)
+
+    @property
+    def nth_count(self) -> int | None:
+        """How many architectures of the other space are numbered."""
+        return self._space.nth_count
+
+    def nth(self, number: int) -> A:
+        """The architecture of this number in the other space."""
+        return self._space.nth(number)
+
+    def neighbours(self, arch: A) -> list[A] | None:
+        """All neighbours of `arch` in the other space."""
+        return self._space.neighbours(arch)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from wrcor_ext.strategies import evolution, nsga2, optuna_adapter, random, reinforce
+from wrcor_ext.strategies import evolution, exhaustive, local, nsga2, optuna_adapter, random, reinforce
 from wrcor_ext.strategies.base import Strategy
 from wrcor_ext.strategies.preference import Highest, Preference, Values
 from wrcor_ext.strategies.registry import StrategyEntry, checked_name, create, get, names, register
@@ -16,7 +16,9 @@ __all__ = [
     "checked_name",
     "create",
     "evolution",
+    "exhaustive",
     "get",
+    "local",
     "names",
     "nsga2",
     "optuna_adapter",

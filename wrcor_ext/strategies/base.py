@@ -42,7 +42,7 @@ class Strategy(ABC, Generic[A]):
 
     @abstractmethod
     def ask(self, n: int = 1) -> list[A]:
-        """The next `n` architectures to score. They need not be distinct."""
+        """The next `n` architectures to score, not always distinct; fewer, or none, only if there are no more."""
 
     def tell(self, results: Sequence[tuple[A, Values | float | None]]) -> None:
         """Scores of architectures asked for, in the order of asking.

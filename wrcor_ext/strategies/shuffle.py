@@ -1,0 +1,52 @@
+"""The numbers of a range in random order, drawn one at a time from a range of any size."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from numpy.random import PCG64
+
+
+class Shuffle(Iterator[int]):
+    """The numbers from 0 to `size` - 1, each once, every order equally likely.
+
+    The shuffle of Fisher and Yates without its list: it remembers only numbers that have moved, at most one for each
+    that was drawn, so that `size` costs nothing.
+
+    Args:
+        size: of the range.
+        seed: decides the order.
+        position: how many numbers were drawn already; they are drawn again here, a million in about a second.
+
+    Attributes:
+        seed: as given.
+        position: how many numbers have been drawn.
+    """
+
+    def __init__(self, size: int, seed: int, position: int = 0) -> None:
+        if not 0 <= position <= size:
+            raise ValueError(f"position {position} in a range of {size}")
+        self.seed = seed
+        self.position = 0
+        self._size = size
+        # By name, and its raw output: what numpy makes of it may change from version to version.
+        self._words = PCG64(seed)
+        # Number at a place, where it is not that of the place itself.
+        self._moved: dict[int, int] = {}
+        for _ in range(position):
+            next(self)
+
+    def __next__(self) -> int:
+        left = self._size - self.position
+        if not left:
+            raise StopIteration
+        # A product of 128 random bits favours no number by more than size / 2^128.
+        word = int(self._words.random_raw()) << 64 | int(self._words.random_raw())
+        place = self.position + (word * left >> 128)
+        drawn = self._moved.get(place, place)
+        # The first of those left takes the place of the one drawn; nobody will look at its own place again.
+        first = self._moved.pop(self.position, self.position)
+        if place != self.position:
+            self._moved[place] = first
+        self.position += 1
+        return drawn
