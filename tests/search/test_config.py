@@ -36,6 +36,8 @@ OTHER = {
     "learning_rate": 0.01,
     "baseline_decay": 0.5,
     "warm_up": 50,
+    "move": "best",
+    "patience": 9,
     "proxies": ["naswot", "wrcor"],
     "rule": "reference",
     "amp": "bfloat16",

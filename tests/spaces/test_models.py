@@ -140,6 +140,22 @@ def test_limits_hold_and_what_they_exclude_is_passed_over(grid):
         grid.sample(rng, limits=Limits(flops=1))
 
 
+def test_numbers_are_places_in_the_enumeration_and_neighbours_differ_in_one_parameter(grid):
+    whole = list(grid.enumerate())
+    assert [grid.nth(number) for number in range(grid.nth_count)] == whole
+    for arch in whole:
+        expected = [other for other in whole if sum(a != b for a, b in zip(arch, other, strict=True)) == 1]
+        assert sorted(grid.neighbours(arch)) == sorted(expected)
+
+
+def test_a_grid_of_billions_has_numbers():
+    space = from_models(lambda **widths: plain(2, 1), {f"width{i}": range(1, 101) for i in range(6)}, image_size=8)
+    assert space.nth_count == 10**12
+    assert space.nth(0) == (1,) * 6
+    assert space.nth(10**12 - 1) == (100,) * 6
+    assert space.nth(12_34_56) == (1, 1, 1, 13, 35, 57)
+
+
 def test_the_only_architecture_has_no_neighbour():
     with pytest.raises(InputError, match=r"no neighbour of narrow .* the only one"):
         from_models([narrow]).mutate(("narrow",), np.random.default_rng(0))
@@ -158,9 +174,9 @@ def test_every_strategy_searches_it(grid, name):
     strategy = strategies.create(name, grid, seed=0)
     seen = set()
     for _ in range(80):
-        (arch,) = strategy.ask(1)
-        strategy.tell([(arch, float(arch[0]))])
-        seen.add(arch)
+        for arch in strategy.ask(1):  # nothing more once all are proposed
+            strategy.tell([(arch, float(arch[0]))])
+            seen.add(arch)
     assert len(seen) > 3
     assert seen <= set(grid.enumerate())
 

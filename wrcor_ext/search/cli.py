@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from rich.console import Console
 
-from wrcor_ext import cli, explaining, strategies
+from wrcor_ext import cli, explaining
 from wrcor_ext.data import Batch
 from wrcor_ext.devices import checked_device
 from wrcor_ext.errors import WrcorError
@@ -33,7 +33,7 @@ from wrcor_ext.search.limits import limited
 from wrcor_ext.search.progress import Progress
 from wrcor_ext.search.refine import Leader, Scores, refine
 from wrcor_ext.search.score_cache import ScoreCache
-from wrcor_ext.search.setup import batch_of, space_of
+from wrcor_ext.search.setup import batch_of, space_of, strategy_of
 from wrcor_ext.search.study import Study, recorded_config
 from wrcor_ext.search.timings import EVALUATE, Timings
 from wrcor_ext.search.trial import Trial
@@ -66,8 +66,7 @@ def _search(argv: Sequence[str]) -> int:
     torch.set_num_threads(config.threads)
     batch = batch_of(config, config.image_size or space_of(config).default_image_size)
     space = limited(space_of(config, num_classes=batch.num_classes), config, image_size=batch.images.shape[-1])
-    options = _options(config, strategies.get(config.strategy).options)
-    strategy = strategies.create(config.strategy, space, preference=config.objective, **options)
+    strategy = strategy_of(config, space)
     hooks = callbacks.made(config)
     messages = consoles.messages()
     with pools.cluster(config, partial(messages.print, markup=False)) as packing:
@@ -197,16 +196,12 @@ def configuration(argv: Sequence[str]) -> tuple[SearchConfig, Path | None]:
     layers = [configs.from_yaml(file)] if file is not None else []
     layers.append(from_words(OPTIONS, words))
     config = configs.resolve(*layers)
-    folder = None if config.out is None else Path(config.out)
-    recorded = recorded_config(folder) if folder is not None and config.resume else None
+    if config.out is None:
+        return config, folders.latest_folder(config) if config.resume else None
+    folder = Path(config.out)
+    recorded = recorded_config(folder) if config.resume else None
     if recorded is not None:
         config = configs.resolve(configs.from_mapping(recorded, f"the run in {folder}"), *layers)
-    # A config.yaml gives all options, so that only what is no default counts as asked for.
-    usual = configs.DEFAULTS.saved()
-    asked = {name: value for layer in layers[:-1] for name, value in layer.items() if value != usual.get(name)}
-    configs.refuse_idle(config, {**asked, **layers[-1]})
-    if folder is None and config.resume:
-        folder = folders.latest_folder(config)
     return config, folder
 
 
@@ -225,8 +220,3 @@ def _parser() -> cli.Parser:
     )
     add_flags(parser, OPTIONS, configs.DEFAULTS)
     return parser
-
-
-def _options(config: SearchConfig, names: Sequence[str]) -> dict[str, Any]:
-    """The search options among those that a space or strategy takes."""
-    return {name: getattr(config, name) for name in (*names, "seed") if name in OPTIONS}

@@ -217,24 +217,6 @@ def resolve(*layers: Mapping[str, object]) -> SearchConfig:
     return SearchConfig(**merged)
 
 
-def refuse_idle(config: SearchConfig, given: Mapping[str, object]) -> None:
-    """Refuses options of strategies other than that of the search, which would change nothing.
-
-    Args:
-        config: of the search.
-        given: values by option name, as far as somebody has asked for them.
-
-    Raises:
-        InputError: if there is such an option.
-    """
-    taken = strategies.get(config.strategy).options
-    known = {name for strategy in strategies.names() for name in strategies.get(strategy).options}
-    for name, value in given.items():
-        if name in known and name not in taken:
-            takes = f"takes {' and '.join(map(kinds.flag, taken))}" if taken else "takes none"
-            raise InputError(f"{kinds.flag(name)} {value} has no effect on strategy {config.strategy}, which {takes}")
-
-
 def from_mapping(values: Mapping[str, object], source: str) -> dict[str, Any]:
     """Checked option values from untrusted ones.
 

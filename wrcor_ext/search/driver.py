@@ -90,6 +90,7 @@ class _Group(Generic[A]):
     def __init__(self, journal: Journal, space: Space[A], first: int, archs: Sequence[A], timings: Timings) -> None:
         self._journal = journal
         self._timings = timings
+        self._first = first
         self._archs = dict(enumerate(archs, start=first))
         self._texts = {number: space.format(arch) for number, arch in self._archs.items()}
         self._keys = {number: space.key(arch) for number, arch in self._archs.items()}
@@ -110,8 +111,7 @@ class _Group(Generic[A]):
         for number, kind in kinds.items():
             firsts.setdefault(kind, number)
         with self._timings.phase("ask"):
-            first = min(self._archs)
-            earlier = {kind: self._journal.scored(kind, before=first) if dedup else None for kind in firsts}
+            earlier = {kind: self._journal.scored(kind, before=self._first) if dedup else None for kind in firsts}
         new = [n for n, kind in kinds.items() if earlier[kind] is None and firsts[kind] == n and n not in self.finished]
         with_results = pool.results([self._archs[n] for n in new], lambda: interruption.requested)
         while True:

@@ -9,13 +9,16 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from wrcor_ext import data, spaces
+from wrcor_ext import data, spaces, strategies
 from wrcor_ext.data import Batch
+from wrcor_ext.errors import InputError
+from wrcor_ext.options import flag
 from wrcor_ext.search import config as configs
 from wrcor_ext.search.config import SearchConfig
 from wrcor_ext.search.crew import MakeEvaluator
 from wrcor_ext.search.evaluator import Evaluator, InProcessEvaluator
 from wrcor_ext.spaces import Space
+from wrcor_ext.strategies import Strategy
 
 
 def space_of(config: SearchConfig, **facts: int) -> Space[Any]:
@@ -31,6 +34,22 @@ def space_of(config: SearchConfig, **facts: int) -> Space[Any]:
         facts["image_size"] = config.image_size
     taken = spaces.entry(config.space).options
     return spaces.get(config.space, **given, **{name: value for name, value in facts.items() if name in taken})
+
+
+def strategy_of(config: SearchConfig, space: Space[Any]) -> Strategy[Any]:
+    """The strategy of a run, fresh.
+
+    Raises:
+        InputError: for an option that the strategy does not take, or a space or value that it refuses.
+    """
+    taken = strategies.get(config.strategy).options
+    for name in sorted({name for other in strategies.names() for name in strategies.get(other).options} - {*taken}):
+        value = getattr(config, name, None)
+        if value != getattr(configs.DEFAULTS, name, None):
+            takes = f"takes {' and '.join(map(flag, taken))}" if taken else "takes no option of its own"
+            raise InputError(f"{flag(name)} {value} has no effect: strategy {config.strategy} {takes}")
+    options = {name: getattr(config, name) for name in taken if name in configs.OPTIONS}
+    return strategies.create(config.strategy, space, seed=config.seed, preference=config.objective, **options)
 
 
 def batch_of(config: SearchConfig, image_size: int) -> Batch:
