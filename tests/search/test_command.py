@@ -424,8 +424,8 @@ def test_a_cache_that_cannot_be_used_is_one_note(tiny, capsys):
     assert fingerprint("a") == fingerprint("b")
 
 
-def test_without_dedup_every_trial_has_its_own_score(tiny):
-    words = [*tiny, "--strategy", "evolution", "--budget", "40", "--no-dedup"]
+def test_without_dedup_every_trial_has_its_own_score(tiny, by):
+    words = [*tiny, *by("evolution"), "--budget", "40", "--no-dedup"]
     assert main([*words, "--out", "a"]) == 0
     rows = parquet.read_table("a/trials.parquet").to_pylist()
     assert len({row["key"] for row in rows}) < len(rows)
