@@ -25,9 +25,16 @@ def show(config: ScoringOptions, names: Sequence[str], *, repeats: int = 1) -> N
         lines.append("and a forward of two images before them, to find the tail")
     if repeats > 1:
         lines.append(f"all of that {repeats} times")
+    thrift = planned.explain_thrift()
     if config.json:
-        explained = {"passes": lines, "forwards": planned.forwards, "backwards": planned.backwards, "repeats": repeats}
+        explained = {
+            "passes": lines,
+            "forwards": planned.forwards,
+            "backwards": planned.backwards,
+            "repeats": repeats,
+            "where_memory_is_short": thrift,
+        }
         print(json.dumps(explained, indent=2))
         return
-    for line in lines:
+    for line in [*lines, *thrift]:
         consoles.output().print(line, markup=False, soft_wrap=True)

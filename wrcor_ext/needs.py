@@ -147,8 +147,11 @@ class Probe(Need, ABC):
     Attributes:
         image_gradients: whether the gradient of the sum of all outputs with respect to the images is wanted.
         weight_gradients: whether the gradients of the loss with respect to weights are wanted.
+        divides: whether the result is the same where the batch comes in parts: the watch is then entered around the
+            forward of each, with its backward before the next, and finishes after the last.
     """
 
+    divides: ClassVar[bool] = False
     image_gradients: ClassVar[bool] = False
     weight_gradients: ClassVar[bool] = False
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import traceback
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from contextlib import ExitStack, nullcontext, suppress
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -15,54 +14,17 @@ from torch.autograd.graph import save_on_cpu
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.utils import parametrize
 
-from wrcor_ext.errors import InputError, NotApplicableError, WrcorError, in_words
+from wrcor_ext.divided import IndivisibleError, divided
+from wrcor_ext.errors import NotApplicableError, WrcorError
 from wrcor_ext.memory import free, out_of_gpu_memory, out_of_memory, shortage
-from wrcor_ext.needs import Loss, Need, OwnPasses, ResponseSum, Seen, Skipped, Subject, logits_of, weights_of
-from wrcor_ext.plan import Plan
+from wrcor_ext.needs import Need, OwnPasses, Probe, Seen, Skipped, Subject, logits_of, weights_of
 from wrcor_ext.preserve import preserved, seeded
 from wrcor_ext.recomputing import OverwrittenInputError, recomputable, recomputed
-from wrcor_ext.recorder import Recorder, Rule
+from wrcor_ext.recorder import Recorder
+from wrcor_ext.request import Measured, Request, result_or_reason
 from wrcor_ext.response_sums import OverwrittenError, ResponseSums
-from wrcor_ext.score_input import Amp, ClassRange, Tail, check_classes, device_of, placed
+from wrcor_ext.score_input import check_classes, device_of, placed
 from wrcor_ext.tails import first_level
-
-# Gradients of a mean loss are lost below 2^-24, the smallest float16. What is measured on them, correlation and signs,
-# does not depend on the scale. This is the largest power of two in float16: where the loss itself is one, the scale is
-# the gradient that the backward begins with.
-FLOAT16_LOSS_SCALE = 2.0**15
-
-
-@dataclass(frozen=True)
-class Request:
-    """What is asked of the passes of one model."""
-
-    plan: Plan
-    rule: Rule
-    blocks: Sequence[nn.Module]
-    tail: Tail
-    loss: Loss
-    seed: int
-    amp: Amp
-    classes: ClassRange | None
-
-
-@dataclass(frozen=True)
-class Measured:
-    """What the passes of one model leave: its numbers may still be on the device.
-
-    Attributes:
-        results: of each probe and of each need with passes of its own; `Skipped` where there is none.
-        sums: of responses, if any are wanted.
-        levels: L.
-        first_levels: per sum of responses, the first level that it takes.
-        saving: what had to be done to fit into memory, for `ProxyResult.detail`.
-    """
-
-    results: dict[Need, Any]
-    sums: ResponseSums | None = None
-    levels: int = 1
-    first_levels: dict[ResponseSum, int] = field(default_factory=dict)
-    saving: dict[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -74,12 +36,14 @@ class _Way:
         offloaded: what only the backward needs waits in the host's memory.
         recomputed: the modules that keep their input only, and run again in the backward; None before that is tried.
         grouped: whether responses are measured in groups.
+        parts: how many micro-batches the batch is divided into, if it is.
     """
 
     channels_last: bool = False
     offloaded: bool = False
     recomputed: tuple[nn.Module, ...] | None = None
     grouped: bool | None = None
+    parts: int = 0
 
     @property
     def saving(self) -> dict[str, object]:
@@ -112,7 +76,7 @@ def _own(need: OwnPasses, model: nn.Module, images: Tensor, labels: Tensor | Non
     way = _Way(channels_last=need.channels_last and _likes_channels_last(model, images, request))
     while True:
         try:
-            result = _result_or_reason(measure)
+            result = result_or_reason(measure)
         except Exception as error:  # noqa: BLE001  of missing memory: all others are results
             if way.offloaded or not need.backwards or not out_of_gpu_memory(error):
                 return Skipped(str(shortage(model, images, error)))
@@ -124,64 +88,70 @@ def _own(need: OwnPasses, model: nn.Module, images: Tensor, labels: Tensor | Non
         free()
 
 
-def _result_or_reason(compute: Callable[[], Any]) -> Any:
-    """What `compute` returns, or in its place why there is nothing: it may be the user's own, on foreign code.
-
-    Raises:
-        Exception: if memory is missing.
-    """
-    try:
-        return compute()
-    except NotApplicableError as error:
-        return Skipped(str(error))
-    except Exception as error:
-        if out_of_memory(error):
-            raise
-        return Skipped(str(error) if isinstance(error, WrcorError) else in_words(error), traceback.format_exc())
-
-
 def _shared(model: nn.Module, images: Tensor, labels: Tensor | None, request: Request) -> Measured:
     """The shared pass."""
     way: _Way | None = _Way(channels_last=_likes_channels_last(model, images, request))
     short: Exception | None = None
+    undivided: str | None = None
     while way is not None:
         try:
             with _prepared(model, request.seed):
                 subject = _subject(model, images, labels, request, way)
                 with parametrize.cached():  # as `weights_of` asks for
+                    if way.parts:
+                        return divided(subject, request, way.parts, partial(_forward_only, subject, request, way))
                     return _shared_pass(subject, request, way)
-        except (RuntimeError, MemoryError, OverwrittenError, OverwrittenInputError) as error:
+        except (RuntimeError, MemoryError, OverwrittenError, OverwrittenInputError, IndivisibleError) as error:
             if out_of_memory(error):
                 short = error.with_traceback(None)
-            way = _other_way(way, error, model, request)
+            if isinstance(error, IndivisibleError):
+                undivided = str(error)
+            way = _other_way(way, error, model, len(images), request)
             if way is None and short is None:
                 raise
         # Past the handler the error is gone, and with it the graph that its traceback kept alive.
         if short is not None:
             free()
     assert short is not None
-    raise shortage(model, images, short) from short
+    raise shortage(model, images, short, undivided) from short
 
 
-def _other_way(way: _Way, error: Exception, model: nn.Module, request: Request) -> _Way | None:
+def _other_way(way: _Way, error: Exception, model: nn.Module, images: int, request: Request) -> _Way | None:
     """How to run the pass again after `error`, if there is a way."""
     if isinstance(error, OverwrittenError):
         return replace(way, grouped=False)
     if isinstance(error, OverwrittenInputError):
         return replace(way, recomputed=tuple(block for block in way.recomputed or () if block is not error.block))
-    if isinstance(error, WrcorError):
+    if isinstance(error, (WrcorError, IndivisibleError)):
         return None
-    if out_of_memory(error):
+    if not out_of_memory(error):
+        if (
+            way.channels_last
+        ):  # a `view` that flattens channels, say: it wants the layout that the model was written for
+            return replace(way, channels_last=False)
+        # What runs again in the backward has to do the same.
+        return _in_parts(way, images) if way.recomputed else None
+    if not way.parts and request.plan.has_graph:
         # The same batch in the same operations, but what only the backward needs is elsewhere: in the host's memory,
         # unless that is what ran out, or it is computed again.
-        if not request.plan.has_graph or way.recomputed is not None:
-            return None
-        if out_of_gpu_memory(error) and not way.offloaded:
+        if out_of_gpu_memory(error) and not way.offloaded and way.recomputed is None:
             return replace(way, offloaded=True)
-        blocks = recomputable(model, request.blocks)
-        return replace(way, offloaded=False, recomputed=tuple(blocks)) if blocks else None
-    # A `view` that flattens channels, say: it wants the layout that the model was written for.
-    return replace(way, channels_last=False) if way.channels_last else None
+        if way.recomputed is None and (blocks := recomputable(model, request.blocks)):
+            return replace(way, offloaded=False, recomputed=tuple(blocks))
+    return _in_parts(way, images)
+
+
+def _in_parts(way: _Way, images: int) -> _Way | None:
+    """The whole batch no more, or twice as many parts of it; None where there are as many as images."""
+    parts = min(max(2 * way.parts, 4), images)
+    return None if parts == way.parts else replace(way, offloaded=False, recomputed=(), parts=parts)
+
+
+def _forward_only(subject: Subject, request: Request, way: _Way, probes: Sequence[Probe]) -> Measured:
+    """The results of probes that need no backward, on the whole batch."""
+    plan = replace(request.plan, responses=(), probes=tuple(probes))
+    subject = replace(subject, images=subject.images.clone())
+    return _shared_pass(subject, replace(request, plan=plan), replace(way, parts=0))
 
 
 def _prepared(model: nn.Module, seed: int) -> ExitStack:
@@ -253,7 +223,7 @@ def _shared_pass(subject: Subject, request: Request, way: _Way) -> Measured:
             stack.enter_context(torch.no_grad())
         if way.offloaded:
             stack.enter_context(save_on_cpu())
-        context = partial(_autocast, request.amp, images.device)
+        context = partial(request.autocast, images.device)
         roots = stack.enter_context(recomputed(way.recomputed or (), partial(_is_rooted, request, first), context))
         loss: Tensor | None = None
         with ExitStack() as forward:
@@ -273,10 +243,7 @@ def _shared_pass(subject: Subject, request: Request, way: _Way) -> Measured:
             # A leaf of the graph is not the model's to overwrite.
             output = model(images.clone() if image_gradients else images)
             if recorder is not None and recorder.calls == 0:
-                reason = _no_activations(model, subject.rule)
-                if not (plan.probes or plan.own):
-                    raise InputError(reason)
-                unanswered = {need: Skipped(reason) for need in plan.responses}
+                unanswered = request.unanswered(model)
                 recorder = sums = None
             if plan.loss_gradients:
                 loss = subject.loss_of(output)
@@ -286,8 +253,7 @@ def _shared_pass(subject: Subject, request: Request, way: _Way) -> Measured:
                 image_gradient = _image_gradient(logits_of(output).sum(), images, retain_graph=loss is not None)
         gradients: Sequence[Tensor | None] = ()
         if loss is not None:
-            # One is exact: nothing is changed where nothing needs a scale.
-            scale = FLOAT16_LOSS_SCALE if request.amp == "float16" else 1.0
+            scale = request.loss_scale
             for watch in watches.values():
                 watch.listening, watch.loss_scale = True, scale
             gradients = [
@@ -303,7 +269,7 @@ def _shared_pass(subject: Subject, request: Request, way: _Way) -> Measured:
         [torch.zeros_like(w) if g is None else g for w, g in zip(weights, gradients, strict=True)] if weights else None,
     )
     results: dict[Need, Any] = {
-        probe: _result_or_reason(partial(watch.finish, subject, seen)) for probe, watch in watches.items()
+        probe: result_or_reason(partial(watch.finish, subject, seen)) for probe, watch in watches.items()
     }
     results.update(unanswered)
     return Measured(results, sums, max(1, len(subject.blocks)), first_levels, way.saving)
@@ -335,12 +301,3 @@ def _backward(
     cut = images.requires_grad and recorder.first_level > 0
     also = [*weights, *roots] if weights or roots or cut or not images.requires_grad else [images]
     return recorder.backward(loss, also=also, begun_before=cut)[: len(weights)]
-
-
-def _autocast(amp: Amp, device: torch.device) -> AbstractContextManager[object]:
-    return nullcontext() if amp is None else torch.autocast(device.type, getattr(torch, amp))
-
-
-def _no_activations(model: nn.Module, rule: Rule) -> str:
-    what = "calls no activation function" if rule == "activations" else "has no module whose class name contains ReLU"
-    return f"{type(model).__name__} {what} (rule={rule!r}): it has no response to score"

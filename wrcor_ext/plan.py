@@ -89,6 +89,25 @@ class Plan:
         ]
         return [*lines, f"together {passes_in_words(self.forwards, self.backwards)}"]
 
+    def explain_thrift(self) -> list[str]:
+        """What the shared pass costs where it does not fit into memory, in words."""
+        if not self.shared:
+            return []
+        lines = []
+        if self.has_graph:
+            lines.append("where memory is short: 1 forward more, block by block in the backward")
+        pairs = []
+        if self.responses:
+            pairs.append(f"{passes_in_words('k - 1', 'k - 1' if self.response_gradients else 0)} for all pairs of them")
+        if self.probes:
+            pairs.append(f"{passes_in_words(1, int(self.image_gradients) + int(self.weight_gradients))} for the rest")
+        each = int(self.image_gradients) + int(self.loss_gradients)
+        norms = "1 forward more if there are batch-norms"
+        if each:
+            norms += f", and for each of them {passes_in_words(each, each)}"
+        start = "else" if lines else "where memory is short:"
+        return [*lines, f"{start} in k micro-batches (k = 4, 8, ...): 1 forward, {', '.join(pairs)}; {norms}"]
+
     def _names(self, needs: AbstractSet[Need]) -> str:
         return ", ".join(proxy.name for proxy in self.wanted if needs & set(proxy.needs))
 
@@ -118,8 +137,8 @@ def _merged(needs: Sequence[OwnPasses]) -> dict[OwnPasses, frozenset[Need]]:
     return answered
 
 
-def passes_in_words(forwards: int, backwards: int) -> str:
-    """Such as `2 forwards and 1 backward`."""
+def passes_in_words(forwards: int | str, backwards: int | str) -> str:
+    """Such as `2 forwards and 1 backward`; a text stands for several."""
     if not forwards and not backwards:
         return "no pass"
     parts = [(forwards, "forward"), (backwards, "backward")]

@@ -32,6 +32,10 @@ class OverwrittenError(Exception):
     """A response was overwritten while it was held back: the pass is to be run again without holding any back."""
 
 
+class DifferentCallsError(Exception):
+    """Parts of a batch do not give the same responses in the same order."""
+
+
 @dataclass
 class _Measured:
     """The matrix of one distinct tensor, good as long as its storage lives and is not written to."""
@@ -60,17 +64,25 @@ class ResponseSums:
         device: of the model.
         grouped: whether small responses are held back and measured in groups, which saves launches on a GPU; on a CPU
             a response is measured at best while it is still in the cache. None: unless on a CPU.
+        without: distinct responses to take for undefined, by number.
 
     Attributes:
         ignored: responses whose first dimension is not N.
     """
 
     def __init__(
-        self, needs: dict[ResponseSum, int], images: int, device: torch.device, *, grouped: bool | None = None
+        self,
+        needs: dict[ResponseSum, int],
+        images: int,
+        device: torch.device,
+        *,
+        grouped: bool | None = None,
+        without: frozenset[int] = frozenset(),
     ) -> None:
         self._images = images
         self._first_levels = needs
         self._device = device
+        self._without = without
         correlations = sum(need.measure == "correlation" for need in needs)
         self._grouped = (device.type != "cpu" if grouped is None else grouped) and correlations <= MAX_SUMS
         self._of_measure = {m: [n for n in needs if n.measure == m] for m in _ACCUMULATE}
@@ -82,6 +94,8 @@ class ResponseSums:
         # One flag per measured tensor on the device (1: used, 0: skipped), and how often each sum used it.
         self._flags: list[Tensor] = []
         self._uses: list[Counter[tuple[ResponseSum, Kind]]] = []
+        # Likewise, whether it is defined for any part of the batch.
+        self._somewhere: Tensor | None = None
         self.ignored = 0
 
     def activation(self, level: int, response: Tensor, *, overwritten: bool = False) -> None:
@@ -126,7 +140,8 @@ class ResponseSums:
         self._measured = {k: m for k, m in self._measured.items() if not m.storage.expired()}
         (k,) = self._matrices(1)
         counts = torch.zeros(2, dtype=torch.int64, device=self._device)
-        _ACCUMULATE[measure](k, response, 1.0, counts)
+        if len(self._flags) not in self._without:
+            _ACCUMULATE[measure](k, response, 1.0, counts)
         self._flags.append(counts[:1])
         self._uses.append(Counter())
         self._measured[key] = _Measured(StorageWeakRef(response.untyped_storage()), k, self._uses[-1])
@@ -174,6 +189,35 @@ class ResponseSums:
             )
             self._flags.append(flags)
             self._uses.extend(held.uses for held in group)
+
+    def place(self, rows: Tensor, part: ResponseSums) -> None:
+        """Takes over what a pass with some of the images has summed, in a place of their own in each matrix.
+
+        Once every two images have been in one part, the sums are those of the whole batch.
+
+        Args:
+            rows: [n] int64, which images these are.
+            part: their sums, without groups.
+
+        Raises:
+            DifferentCallsError: if it has other responses than the parts before it.
+        """
+        if self._uses and self._uses != part._uses:
+            raise DifferentCallsError
+        self._uses, self.ignored = part._uses, part.ignored
+        for need, k in part._sums.items():
+            self._sums[need][rows[:, None], rows] = k
+        flags = part._flag_tensor
+        # Defined for all images so far, and for some.
+        self._flags = [flags * self._flag_tensor if self._flags else flags]
+        self._somewhere = flags if self._somewhere is None else flags | self._somewhere
+
+    @property
+    def partly_undefined(self) -> frozenset[int]:
+        """The numbers of responses that are defined for some of the images only."""
+        if self._somewhere is None:
+            return frozenset()
+        return frozenset((self._somewhere > self._flag_tensor).nonzero().flatten().tolist())
 
     def complete(self) -> None:
         """Measures what is held back, after the last response: only the sums and a flag per response are kept.

@@ -27,9 +27,9 @@ class ProxyResult:
             that of starting them: the host does not wait.
         detail: what stands behind the number: `sign` of the determinant; responses `used`, `skipped` (constant over
             some image, or not finite) and `ignored` (their first dimension is not the batch); how many of the used
-            ones are gradients, `gradients_used`, where the proxy takes those; `levels` and `first_level`; `offloaded`
-            if the pass fitted into a GPU only with the host's memory, `recomputed`, a number of blocks, if it fitted
-            because these ran again in the backward; a `reason` unless ok, and the `traceback` if failed.
+            ones are gradients, `gradients_used`, where the proxy takes those; `levels` and `first_level`; how the pass
+            fitted into memory if it did not at first, `offloaded` to the host, with so many blocks `recomputed` in the
+            backward or in so many `micro_batches`; a `reason` unless ok, and the `traceback` if failed.
     """
 
     value: float

@@ -20,10 +20,10 @@ from wrcor_ext import proxies as registry
 from wrcor_ext.errors import in_words
 from wrcor_ext.measurements.weights import largest_parameter
 from wrcor_ext.needs import Loss, ResponseSum, Skipped
-from wrcor_ext.passes import Measured, Request
 from wrcor_ext.plan import plan
 from wrcor_ext.proxies import Proxy, Summed
 from wrcor_ext.recorder import Rule
+from wrcor_ext.request import Measured, Request
 from wrcor_ext.response_sums import settle
 from wrcor_ext.results import ProxyResult, Scores
 from wrcor_ext.score_input import (
@@ -84,8 +84,9 @@ def score(
         InputError: for input that cannot be scored: a batch of one image, lengths that differ, values that are not
             finite, a label out of range, an unknown proxy or rule, a model that calls no activation where
             every proxy asked for needs one.
-        OutOfMemoryError: if the network and the batch do not fit into the memory of their device. Before that, a pass
-            that does not fit on a GPU is run again with what only the backward needs in the host's memory: same score.
+        OutOfMemoryError: if the network and the batch do not fit into the memory of their device. Before that, the
+            shared pass is run again with what only the backward needs in the host's memory (on a GPU), or computed
+            twice, and then in micro-batches: same score.
         Exception: whatever the model's forward or `loss` raises.
     """
     measurement = measure(

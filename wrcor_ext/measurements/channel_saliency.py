@@ -25,6 +25,7 @@ class ChannelSaliency(Probe):
     rounded to float32 and added up weight by weight in float32, as the published values are.
     """
 
+    divides = True
     weight_gradients = True
 
     def watch(self, subject: Subject) -> Watch:
@@ -37,10 +38,11 @@ class _Watch(Watch):
         super().__init__()
         self._layers = weight_layers(subject.model)
         self._hooks = ExitStack()
-        # Per layer, [rows, channels]: the sum over positions of activation x gradient.
-        self._products: dict[WeightLayer, Tensor] = {}
+        # Per part of the batch and layer, [rows, channels]: the sum over positions of activation x gradient.
+        self._products: list[dict[WeightLayer, Tensor]] = []
 
     def __enter__(self) -> Watch:
+        self._products.append({})
         for layer in self._layers:
             self._hooks.callback(layer.register_forward_hook(self._called, with_kwargs=True).remove)
         return self
@@ -70,8 +72,8 @@ class _Watch(Watch):
         product = output.to(wide) * (gradient.to(wide) / self.loss_scale)
         # An empty list would be all dimensions.
         product = product.sum(positions) if positions else product
-        earlier = self._products.get(layer)
-        self._products[layer] = product if earlier is None else earlier + product
+        products = self._products[-1]
+        products[layer] = products[layer] + product if layer in products else product
 
     def finish(self, subject: Subject, seen: Seen) -> Tensor | Skipped:
         if not self._layers:
@@ -80,8 +82,9 @@ class _Watch(Watch):
         device = self._layers[0].weight.device
         total = torch.zeros((), dtype=torch.float32 if subject.rule == "reference" else torch.float64, device=device)
         for layer in self._layers:
-            if layer in self._products:
-                total = total + _saliency(self._products[layer], layer.weight, total.dtype)
+            products = [part[layer] for part in self._products if layer in part]
+            if products:
+                total = total + _saliency(torch.cat(products), layer.weight, total.dtype)
         return total.double()
 
 

@@ -31,6 +31,7 @@ class ImageGradient(Probe):
     Where a network mixes images (batch-norms do), row i is the gradient of the whole batch's outputs.
     """
 
+    divides = True
     image_gradients = True
 
     def watch(self, subject: Subject) -> Watch:

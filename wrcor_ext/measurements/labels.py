@@ -13,6 +13,8 @@ from wrcor_ext.needs import Probe, Seen, Subject, Watch
 class Labels(Probe):
     """The labels as they are: [N] int64 class indices, or what the caller's loss takes."""
 
+    divides = True
+
     @property
     def needs_labels(self) -> bool:  # type: ignore[override]
         """Always."""

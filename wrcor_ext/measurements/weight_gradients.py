@@ -32,6 +32,7 @@ class WeightGradientSums:
 class WeightGradients(Probe):
     """`WeightGradientSums`, from the backward of the loss."""
 
+    divides = True
     weight_gradients = True
 
     def watch(self, subject: Subject) -> Watch:
