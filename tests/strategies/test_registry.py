@@ -10,8 +10,8 @@ from wrcor_ext.errors import InputError
 from wrcor_ext.strategies.random import RandomSearch
 
 
-def test_both_strategies_of_the_command_are_there():
-    assert set(strategies.names()) >= {"random", "evolution"}
+def test_the_strategies_of_the_command_are_there():
+    assert set(strategies.names()) >= {"random", "evolution", "exhaustive", "local", "reinforce", "nsga2", "optuna"}
 
 
 def test_an_unknown_name_gets_near_ones():
@@ -27,3 +27,8 @@ def test_a_name_cannot_be_taken_twice():
 
 def test_options_of_other_strategies_are_not_passed_on():
     assert strategies.create("random", ToySpace(), seed=0, population_size=3).ask(1)
+
+
+def test_an_option_that_no_strategy_takes_gets_near_ones():
+    with pytest.raises(InputError, match=r"no strategy takes an option 'populaton_size': did you mean population_size"):
+        strategies.create("evolution", ToySpace(), seed=0, populaton_size=3)

@@ -121,13 +121,15 @@ class Journal:
         with self._transaction():
             self._db.execute("INSERT OR REPLACE INTO checkpoint VALUES (0, ?, ?)", (told, json.dumps(strategy_state)))
             if exhausted:
-                self._db.execute("INSERT OR REPLACE INTO record VALUES ('exhausted', 'true')")
+                self._db.execute("INSERT OR REPLACE INTO record VALUES ('exhausted', ?)", (json.dumps(told),))
 
     @property
     def exhausted(self) -> bool:
         """Whether the strategy has nothing more to propose: the run is complete, whatever its budget."""
         with storage_errors(self.path):
-            return self._db.execute("SELECT 1 FROM record WHERE name = 'exhausted'").fetchone() is not None
+            # After as many trials as that, and not after fewer, should some be lost.
+            query = "SELECT 1 FROM record, checkpoint WHERE name = 'exhausted' AND value = CAST(told AS TEXT)"
+            return self._db.execute(query).fetchone() is not None
 
     def count(self) -> int:
         """How many trials are finished."""

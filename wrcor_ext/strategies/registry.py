@@ -94,7 +94,7 @@ def checked_name(name: str) -> str:
 def create(
     name: str, space: Space[Any], *, seed: int, preference: Preference | None = None, **options: object
 ) -> Strategy[Any]:
-    """A fresh strategy. Of `options`, those are passed on that the strategy takes.
+    """A fresh strategy. Of `options`, those are passed on that the strategy takes; those of others change nothing.
 
     Args:
         name: of the strategy.
@@ -104,9 +104,14 @@ def create(
         options: by name.
 
     Raises:
-        InputError: for an unknown name or an option out of range.
+        InputError: for an unknown name, an option that no strategy takes, or one out of range.
     """
     entry = get(checked_name(name))
+    known = sorted({option for other in _STRATEGIES.values() for option in other.options})
+    for option in options:
+        if option not in known:
+            near = did_you_mean(option, known)
+            raise InputError(f"no strategy takes an option {option!r}: {near}known are {', '.join(known)}")
     taken: dict[str, Any] = {key: options[key] for key in entry.options if key in options}
     if entry.argument is not None:
         taken[entry.argument] = name.partition(":")[2]
