@@ -16,7 +16,7 @@ class Shuffle(Iterator[int]):
     Args:
         size: of the range.
         seed: decides the order.
-        position: how many numbers were drawn already; they are drawn again here, a million in about a second.
+        position: how many numbers were drawn already; they are drawn again here, a million in seconds.
 
     Attributes:
         seed: as given.
@@ -33,16 +33,21 @@ class Shuffle(Iterator[int]):
         self._words = PCG64(seed)
         # Number at a place, where it is not that of the place itself.
         self._moved: dict[int, int] = {}
-        for _ in range(position):
-            next(self)
+        # Many words at a time: the same as one by one, but faster.
+        for start in range(0, position, 1024):
+            words = self._words.random_raw(2 * min(1024, position - start)).tolist()
+            for high, low in zip(words[::2], words[1::2], strict=True):
+                self._take(high, low)
 
     def __next__(self) -> int:
-        left = self._size - self.position
-        if not left:
+        if self.position == self._size:
             raise StopIteration
-        # A product of 128 random bits favours no number by more than size / 2^128.
-        word = int(self._words.random_raw()) << 64 | int(self._words.random_raw())
-        place = self.position + (word * left >> 128)
+        return self._take(int(self._words.random_raw()), int(self._words.random_raw()))
+
+    def _take(self, high: int, low: int) -> int:
+        """Draws one of those left by two words of 64 random bits."""
+        # Their product with 128 bits favours no number by more than size / 2^128.
+        place = self.position + ((high << 64 | low) * (self._size - self.position) >> 128)
         drawn = self._moved.get(place, place)
         # The first of those left takes the place of the one drawn; nobody will look at its own place again.
         first = self._moved.pop(self.position, self.position)
