@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable, Hashable
 from typing import TYPE_CHECKING, TypeVar
 
@@ -20,8 +21,7 @@ A = TypeVar("A", bound=Hashable)
 class TimedSpace(SpaceWrapper[A]):
     """The architectures of another space, with `Limits.latency` honoured.
 
-    Candidates are drawn within all other limits first, and only those are timed. Everything else is
-    the other space's.
+    Candidates are drawn within all other limits first, and only those are timed. Everything else is the other space's.
 
     Args:
         space: what to draw from.
@@ -61,13 +61,12 @@ class TimedSpace(SpaceWrapper[A]):
         if limits is None or limits.latency is None:
             return draw(limits)
         others = dataclasses.replace(limits, latency=None)
-        smallest = float("inf")
+        smallest = math.inf
         for _ in range(self._tries):
             arch = draw(others)
             latency = self._source.milliseconds(arch)
             if latency <= limits.latency:
                 return arch
             smallest = min(smallest, latency)
-        raise InputError(
-            f"none of {self._tries} timed architectures keeps {limits}: the fastest took {smallest:.3g} ms"
-        )
+        found = f"the fastest took {smallest:.3g} ms" if math.isfinite(smallest) else "none could be timed"
+        raise InputError(f"none of {self._tries} timed architectures keeps {limits}: {found}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import math
+import signal
 import time
 
 import pytest
@@ -58,6 +59,7 @@ def search(
     group=1,
     dedup=True,
     pool=None,
+    latencies=None,
 ):
     timings = Timings()
     evaluator = evaluator or ToyEvaluator()
@@ -73,6 +75,7 @@ def search(
             budget=budget,
             group=group,
             dedup=dedup,
+            latencies=latencies,
             progress=progress or quiet_progress(),
             interruption=interruption or Interruption(),
             timings=timings,
@@ -380,3 +383,43 @@ def test_of_a_vote_the_display_names_the_winner_between_the_best_so_far_and_each
     assert shown((None, None), (1.0, 1.0), (2.0, 0.0), (2.0, 1.0)) == [
         "no vote:rank(wrcor,naswot) yet", f"{name} 1", f"{name} 1", f"{name} 3",
     ]  # fmt: skip
+
+
+class Stopwatch:
+    """Latencies of the toy space; asks for a stop at the call of this number (from 0)."""
+
+    def __init__(self, interruption=None, stop_at=None):
+        self.interruption = interruption
+        self.stop_at = stop_at
+        self.calls = 0
+
+    def milliseconds(self, arch):
+        if self.calls == self.stop_at:
+            self.interruption.signal = signal.SIGTERM
+        self.calls += 1
+        return math.inf if arch[0] == 4 else 1.0 + arch[1]
+
+
+def latencies_of(journal):
+    return [(trial.architecture, trial.latency) for trial in journal.trials()]
+
+
+def test_every_trial_is_timed_duplicates_too(new_journal):
+    journal = new_journal()
+    search(journal, "random", group=6, latencies=Stopwatch())
+    digits = [[int(digit) for digit in text.split("-")] for text, _ in latencies_of(journal)]
+    assert [time for _, time in latencies_of(journal)] == [None if d[0] == 4 else 1.0 + d[1] for d in digits]
+    assert journal.duplicates()
+
+
+@pytest.mark.parametrize("call", [0, 4, 9, 23])
+def test_stopped_while_candidates_are_timed_it_ends_the_same(new_journal, call):
+    journal, interruption = new_journal(), Interruption()
+    search(journal, "random", group=6, latencies=Stopwatch(interruption, call), interruption=interruption)
+    assert journal.count() % 6 == 0  # a group that is not timed as a whole is not begun
+    assert journal.count() < BUDGET
+    search(journal, "random", group=6, latencies=Stopwatch())
+    other = new_journal("whole.sqlite")
+    search(other, "random", group=6, latencies=Stopwatch())
+    assert latencies_of(journal) == latencies_of(other)
+    assert journal.fingerprint() == other.fingerprint()

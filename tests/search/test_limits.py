@@ -112,7 +112,7 @@ def test_a_table_of_latencies_decides(tiny, tmp_path):
 
 def test_without_limits_the_space_is_itself():
     space = spaces.get("nasbench201")
-    assert limited(space, SearchConfig(), image_size=32) is space
+    assert limited(space, SearchConfig()) is space
 
 
 def test_a_limited_space_is_the_other_one_within_limits():

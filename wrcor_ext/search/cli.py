@@ -18,6 +18,7 @@ from wrcor_ext import cli, explaining
 from wrcor_ext.data import Batch
 from wrcor_ext.devices import checked_device
 from wrcor_ext.errors import WrcorError
+from wrcor_ext.latency import LatencySource
 from wrcor_ext.ops.native import check_required
 from wrcor_ext.options import add_flags, from_words
 from wrcor_ext.repeats import seed_of
@@ -29,6 +30,7 @@ from wrcor_ext.search.environment import environment
 from wrcor_ext.search.evaluator import InProcessEvaluator
 from wrcor_ext.search.front import Standing
 from wrcor_ext.search.interruption import Interruption
+from wrcor_ext.search.latencies import KeptLatency, source_of
 from wrcor_ext.search.limits import limited
 from wrcor_ext.search.progress import Progress
 from wrcor_ext.search.refine import Leader, Scores, refine
@@ -65,7 +67,10 @@ def _search(argv: Sequence[str]) -> int:
     checked_device(pools.here(config).device)
     torch.set_num_threads(config.threads)
     batch = batch_of(config, config.image_size or space_of(config).default_image_size)
-    space = limited(space_of(config, num_classes=batch.num_classes), config, image_size=batch.images.shape[-1])
+    whole = space_of(config, num_classes=batch.num_classes)
+    latencies = source_of(config, whole, image_size=batch.images.shape[-1])
+    begun = config.resume and folder is not None and recorded_config(folder) is not None
+    space = limited(whole, config, latencies, begun=begun)
     strategy = strategy_of(config, space)
     hooks = callbacks.made(config)
     messages = consoles.messages()
@@ -77,8 +82,10 @@ def _search(argv: Sequence[str]) -> int:
             for note in study.notes:
                 messages.print(f"note: {note}; further scores may differ in their last digits", markup=False)
             with callbacks.watching(hooks, study, messages) as watching, _cache(config, messages) as cache:
+                if isinstance(latencies, KeptLatency):
+                    latencies.keep_in(study.journal)
                 make_pool = partial(cached_pool.chosen, cache, packing)
-                return _run(study, space, strategy, batch, messages, watching, make_pool)
+                return _run(study, space, strategy, batch, messages, watching, make_pool, latencies)
 
 
 def _run(
@@ -89,6 +96,7 @@ def _run(
     messages: Console,
     watching: callbacks.Callbacks,
     make_pool: pools.Make,
+    latencies: LatencySource[Any] | None,
 ) -> int:
     config = study.config
     evaluator = InProcessEvaluator(space, batch, pools.here(config))
@@ -114,6 +122,7 @@ def _run(
                     budget=config.budget,
                     group=config.group,
                     dedup=config.dedup,
+                    latencies=latencies,
                     progress=callbacks.Watchers(progress, watching),
                     interruption=interruption,
                     timings=timings,

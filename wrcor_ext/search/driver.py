@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Hashable, Iterator, Sequence
 from typing import Generic, TypeVar
 
 from wrcor_ext.errors import InputError
+from wrcor_ext.latency import LatencySource
 from wrcor_ext.search.callbacks import Watcher
 from wrcor_ext.search.evaluator import Evaluator
 from wrcor_ext.search.interruption import Interruption
@@ -31,6 +33,7 @@ def run(
     budget: int,
     group: int,
     dedup: bool = True,
+    latencies: LatencySource[A] | None = None,
     progress: Watcher,
     interruption: Interruption,
     timings: Timings,
@@ -54,6 +57,8 @@ def run(
             the journal remembers that.
         group: candidates asked for at a time.
         dedup: whether isomorphic architectures are evaluated once.
+        latencies: asked for each candidate while the pool is idle, before its group is evaluated; None where nobody
+            wants to know them.
         progress: is shown each trial.
         interruption: is looked at before each trial.
         timings: is told where the time goes.
@@ -71,6 +76,11 @@ def run(
             archs = strategy.ask(group)
         # The rest of a group that is cut off by the budget is asked for again, should the budget grow.
         members = _Group(journal, space, told, archs[: budget - told], timings)
+        if latencies is not None:
+            with timings.phase(EVALUATE):
+                members.time(latencies, interruption)
+            if interruption.requested:  # not all are timed
+                return
         for trial in members.evaluated(evaluator, pool, interruption, dedup=dedup):
             with timings.phase("display"):
                 progress.show(trial)
@@ -94,6 +104,7 @@ class _Group(Generic[A]):
         self._archs = dict(enumerate(archs, start=first))
         self._texts = {number: space.format(arch) for number, arch in self._archs.items()}
         self._keys = {number: space.key(arch) for number, arch in self._archs.items()}
+        self._latencies: dict[int, float | None] = {}
         self.finished = journal.numbered(first, len(archs))
         for number, trial in self.finished.items():
             if trial.architecture != self._texts[number]:
@@ -101,6 +112,13 @@ class _Group(Generic[A]):
                     f"{journal.path} holds {trial.architecture} as trial {number}, where this strategy proposes "
                     f"{self._texts[number]}: it is not a journal of this run"
                 )
+
+    def time(self, latencies: LatencySource[A], interruption: Interruption) -> None:
+        """Finds out the latency of each candidate that is not finished, unless the search is being stopped."""
+        for number, arch in self._archs.items():
+            if number not in self.finished and not interruption.requested:
+                latency = latencies.milliseconds(arch)
+                self._latencies[number] = latency if math.isfinite(latency) else None
 
     def evaluated(
         self, evaluator: Evaluator[A], pool: Pool[A], interruption: Interruption, *, dedup: bool
@@ -121,7 +139,10 @@ class _Group(Generic[A]):
                 break
             index, cost, evaluation = found
             number = new[index]
-            yield self._commit(Trial(number, self._texts[number], self._keys[number], cost, evaluation))
+            latency = self._latencies.get(number)
+            yield self._commit(
+                Trial(number, self._texts[number], self._keys[number], cost, evaluation, latency=latency)
+            )
         for number, kind in kinds.items():
             source = earlier[kind] or self.finished.get(firsts[kind])
             # Without a source its first of kind was not evaluated: the search is being stopped.
@@ -130,7 +151,7 @@ class _Group(Generic[A]):
             with self._timings.phase(EVALUATE):
                 same = source.architecture == self._texts[number]
                 cost = source.cost if same else evaluator.cost(self._archs[number])
-            yield self._commit(source.repeated(number, self._texts[number], cost))
+            yield self._commit(source.repeated(number, self._texts[number], cost, self._latencies.get(number)))
 
     def _commit(self, trial: Trial) -> Trial:
         with self._timings.phase("journal"):

@@ -39,6 +39,10 @@ _SCHEMA = (
     "CREATE INDEX scored ON trials (key) WHERE duplicate_of IS NULL",
     "CREATE TABLE checkpoint (id INTEGER PRIMARY KEY CHECK (id = 0), told INTEGER NOT NULL, strategy TEXT NOT NULL)",
 )
+# Only journals of searches that measure have this one.
+_LATENCIES = (
+    "CREATE TABLE IF NOT EXISTS latencies (architecture TEXT PRIMARY KEY, milliseconds REAL NOT NULL) WITHOUT ROWID"
+)
 # All but what was measured, and where scores were known from.
 _DECIDED = "trial, architecture, key, status, reason, scores, flops, params, memory, layers, duplicate_of"
 _COLUMNS = f"{_DECIDED}, latency, seconds, cached"
@@ -130,6 +134,18 @@ class Journal:
             # After as many trials as that, and not after fewer, should some be lost.
             query = "SELECT 1 FROM record, checkpoint WHERE name = 'exhausted' AND value = CAST(told AS TEXT)"
             return self._db.execute(query).fetchone() is not None
+
+    def keep_latency(self, architecture: str, milliseconds: float) -> None:
+        """Commits what was measured of an architecture, whether or not it becomes a trial."""
+        with self._transaction():
+            self._db.execute(_LATENCIES)
+            self._db.execute("INSERT OR IGNORE INTO latencies VALUES (?, ?)", (architecture, milliseconds))
+
+    def latencies(self) -> dict[str, float]:
+        """What was measured, in milliseconds by architecture."""
+        with self._transaction():
+            self._db.execute(_LATENCIES)
+            return dict(self._db.execute("SELECT architecture, milliseconds FROM latencies"))
 
     def count(self) -> int:
         """How many trials are finished."""

@@ -105,7 +105,7 @@ class Trial:
         """All of these by name, with the latency."""
         return {name: getattr(self, name) for name in COSTS}
 
-    def repeated(self, trial: int, architecture: str, cost: Cost | None) -> Trial:
+    def repeated(self, trial: int, architecture: str, cost: Cost | None, latency: float | None = None) -> Trial:
         """The trial of an architecture that is isomorphic to this one's: same scores, in no time."""
         evaluation = replace(self.evaluation, seconds=0.0, cached=False)
-        return Trial(trial, architecture, self.key, cost, evaluation, duplicate_of=self.trial)
+        return Trial(trial, architecture, self.key, cost, evaluation, self.trial, latency)
