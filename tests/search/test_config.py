@@ -30,6 +30,7 @@ OTHER = {
     "latency_table": "latencies.csv",
     "maximize": ["snip", "params"],
     "minimize": ["l2_norm"],
+    "reference_point": ["params=5e6", "snip=-1"],
     "strategy": "random",
     "population_size": 12,
     "tournament_size": 3,
@@ -72,6 +73,9 @@ OTHER = {
 TOGETHER = {**OTHER, "refine": 0}
 
 
+TWO = ("--maximize", "wrcor", "--minimize", "flops")
+
+
 def words_for(values):
     words = []
     for name, value in values.items():
@@ -89,12 +93,13 @@ def test_every_option_has_another_value_here():
 @pytest.mark.parametrize("name", OPTIONS)
 def test_an_option_means_the_same_in_python_yaml_and_on_the_command_line(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    given = {name: OTHER[name]}
+    needed = {"maximize": OTHER["maximize"]} if name == "reference_point" else {}
+    given = {**needed, name: OTHER[name]}
     expected = SearchConfig(**given)
     (tmp_path / "o.yaml").write_text(yaml.safe_dump(given))
     assert configuration(["--config", "o.yaml"])[0] == expected
     assert configuration(words_for(given))[0] == expected
-    assert name == "space" or expected != SearchConfig()
+    assert name == "space" or expected != SearchConfig(**needed)
 
 
 def test_all_options_together_are_equivalent_too(tmp_path, monkeypatch):
@@ -257,7 +262,7 @@ def test_length_place_and_display_are_no_part_of_the_identity():
     identity = SearchConfig().identity()
     assert set(OPTIONS) - set(identity) == {
         "budget", "cache", "refine", "data_root", "download", "threads", "workers", "ray", "timeout",
-        "out", "resume", "explain", "json", "tensorboard", "callback",
+        "out", "resume", "explain", "json", "tensorboard", "callback", "reference_point",
     }  # fmt: skip
 
 
@@ -306,6 +311,11 @@ def test_an_objective_against_its_proxys_direction_is_taken_literally(given):
         (["--maximize", "wrcor", "--minimize", "flop"], "--minimize: unknown proxy or vote 'flop': did you mean flops"),
         (["--maximize", "wrcor", "snip", "naswot", "--minimize", "flops", "params"], "are too many: at most 4"),
         (["--maximize", "wrcor", "--minimize", "flops", "--refine", "3"], "refine 3: of several objectives"),
+        (["--reference-point", "wrcor=3"], "reference_point wrcor=3 has no effect without several objectives"),
+        ([*TWO, "--reference-point", "params=3"], "reference_point params=3: the objectives are wrcor, flops"),
+        ([*TWO, "--reference-point", "flops"], "--reference-point: expected OBJECTIVE=NUMBER"),
+        ([*TWO, "--reference-point", "flops=nan"], "--reference-point: expected OBJECTIVE=NUMBER"),
+        ([*TWO, "--reference-point", "flops=1", "flops=2"], "--reference-point: 'flops' is given twice"),
     ],
 )
 def test_objectives_that_do_not_go_together_get_one_sentence(words, message, capsys):

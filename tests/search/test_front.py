@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from helpers.trials import trial
 
-from wrcor_ext.search.front import Front, Standing, volumes, worst
+from wrcor_ext.search.front import Front, Standing, reference_of, volumes
 from wrcor_ext.search.hypervolume import hypervolume
 from wrcor_ext.search.objective import Objective
 from wrcor_ext.search.trial import Evaluation
@@ -91,9 +91,9 @@ def test_trial_by_trial_it_is_the_front_of_the_trials_so_far(seed):
         assert {leader.trial for leader in standing.leaders} == set(front_by_definition(trials[: number + 1]))
         if standing.leaders:
             assert standing.best.trial == front_by_definition(trials[: number + 1])[0]
-            assert standing.volume == pytest.approx(hypervolume(table, worst(table)), rel=1e-12)
+            assert standing.volume == pytest.approx(hypervolume(table, reference_of(SCORE_AND_FLOPS, table)), rel=1e-12)
     _, table = SCORE_AND_FLOPS.table(trials)
-    over_time = volumes(table, worst(table))
+    over_time = volumes(table, reference_of(SCORE_AND_FLOPS, table))
     assert (np.diff(over_time) >= 0).all()
     assert over_time[-1] == pytest.approx(standing.volume, rel=1e-12)
 
@@ -137,3 +137,16 @@ def test_a_vote_may_be_one_of_the_objectives():
 def test_without_any_candidate_there_is_an_empty_front():
     front = Front.of(SCORE_AND_FLOPS, *SCORE_AND_FLOPS.table([made(0, None, 3), made(1, 1.0, None)]))
     assert (front.trials.tolist(), front.volume) == ([], 0.0)
+
+
+def test_the_reference_point_may_be_given():
+    objective = Objective.of(["wrcor"], ["flops"], [("flops", 5.0)])
+    trials = [made(0, 3.0, 9), made(1, 1.0, 2), made(2, 2.0, 4)]
+    front = Front.of(objective, *objective.table(trials))
+    assert front.trials.tolist() == [0, 2, 1]
+    assert front.reference_point == {"wrcor": 1.0, "flops": 5.0}
+    assert front.volume == (2.0 - 1.0) * (5 - 4)
+    assert Standing(objective, trials).volume == front.volume
+    resumed = Standing(objective, trials[:2], Front.of(objective, *objective.table(trials[:2])).reference.tolist())
+    resumed.add(trials[2])
+    assert resumed.volume == front.volume

@@ -10,7 +10,9 @@ from helpers.trials import trial
 
 from wrcor_ext import proxies, votes
 from wrcor_ext.errors import InputError
+from wrcor_ext.results import Trouble
 from wrcor_ext.search import goal as goals
+from wrcor_ext.search import pareto
 from wrcor_ext.search.objective import Objective
 from wrcor_ext.search.trial import Evaluation
 from wrcor_ext.spaces import Cost
@@ -144,3 +146,61 @@ def test_heights_are_scores_or_places_in_a_vote():
     vote = Objective.named("vote:rank(wrcor,naswot)")
     found = vote.heights([(1.0, 1.0), None, (5.0, 9.0), (1.0, 1.0)])
     np.testing.assert_array_equal(found, [[0.0], [np.nan], [1.0], [0.0]])
+
+
+TWO = Objective.of(["wrcor"], ["flops"])
+
+
+def test_of_several_objectives_the_values_are_all_of_them_or_none():
+    known = trial(0, 2.0, cost=Cost(flops=30, params=4, memory=5, layers=6), latency=1.5)
+    objective = Objective.of(["wrcor", "vote:rank(snip,naswot)", "params"], ["flops", "memory", "layers", "latency"])
+    assert objective.values(known) == (2.0, None, 0.1, 4, -30, -5, -6, -1.5)  # snip has none, the vote is held without
+    assert objective.ranking == (("wrcor",), ("snip", "naswot"))
+    assert TWO.values(known) == (2.0, -30)
+    assert TWO.values(trial(0, None)) is None
+    assert TWO.values(trial(0, 2.0, cost=None)) is None
+    assert Objective.of(["wrcor"], ["latency"]).values(trial(0, 2.0, latency=None)) is None
+
+
+def test_the_order_is_front_by_front_and_on_each_from_the_loneliest_on():
+    # The front: (0, 10), (1, 6), (3, 4), (4, 0), whose ends are 1/2 + 4/5 away from others, the rest 3/4 + 3/5.
+    candidates = [(0.0, 5.0), (1.0, 6.0), None, (4.0, 0.0), (3.0, 4.0), (0.0, 10.0)]
+    order = TWO.order(candidates)
+    assert order[-1] == 2
+    assert order[-2] == 0
+    assert order[:4] == [1, 4, 3, 5]
+    assert TWO.best(candidates) == 1
+    assert TWO.heights(candidates).tolist()[1] == [1.0, 6.0]
+
+
+@pytest.mark.parametrize("columns", [2, 3])
+@pytest.mark.parametrize("seed", range(5))
+def test_the_best_is_the_first_in_order_and_on_the_front(seed, columns):
+    objective = Objective.of(["wrcor"], ["flops", "params"][: columns - 1])
+    rng = np.random.default_rng(seed)
+    candidates = [
+        None if rng.random() < 0.2 else tuple(rng.integers(5, size=columns).astype(float).tolist()) for _ in range(25)
+    ]
+    order, ranks = objective.order(candidates), pareto.ranks(objective.heights(candidates))
+    assert sorted(order) == list(range(25))
+    assert (np.diff(ranks[order]) >= 0).all()
+    assert objective.best(candidates) == order[0]
+
+
+def test_without_any_value_of_several_objectives_the_first_is_the_best():
+    assert TWO.best([None, None]) == 0
+    assert TWO.best([None, (1.0, 2.0)]) == 1
+    assert TWO.order([None, (1.0, 2.0), None]) == [1, 0, 2]
+
+
+def test_a_candidate_is_as_well_as_its_worst_objective_and_the_best_member_of_a_vote():
+    degenerate, failed = Trouble("degenerate", "no"), Trouble("failed", "error")
+    objective = Objective.of(["wrcor", "vote:rank(snip,naswot)"], ["flops"])
+    for troubles, status in (
+        ({}, "ok"),
+        ({"snip": failed}, "ok"),
+        ({"snip": failed, "naswot": degenerate}, "degenerate"),
+        ({"wrcor": failed, "naswot": degenerate}, "failed"),
+    ):
+        scores = {name: None if name in troubles else 1.0 for name in ("wrcor", "snip", "naswot")}
+        assert Evaluation.of(scores, troubles, objective.ranking, seconds=0.0).status == status

@@ -67,6 +67,12 @@ def test_crowding_adds_up_the_gaps_to_both_neighbours():
     np.testing.assert_allclose(pareto.crowding(points[shuffled] * [1e9, 1e-9]), np.array(expected)[shuffled])
 
 
+def test_who_shares_a_place_shares_its_neighbours():
+    points = np.array([[0.0, 2.0], [0.0, 1.0], [4.0, 1.0], [1.0, 0.0], [1.0, 0.0]])
+    expected = [2 / 4 + 2 / 2, 2 / 4 + 2 / 2, 6 / 4 + 2 / 2, 4 / 4 + 2 / 2, 4 / 4 + 2 / 2]
+    np.testing.assert_allclose(pareto.crowding(points), expected)
+
+
 def test_without_differences_there_is_no_crowding():
     for points in (np.zeros((0, 2)), np.ones((1, 2)), np.ones((3, 2))):
         assert pareto.crowding(points).tolist() == [0.0] * len(points)

@@ -18,7 +18,7 @@ from wrcor_ext.repeats import MAX_REPEATS
 from wrcor_ext.scoring_options import MAX_THREADS, SCORES, ScoringOptions
 from wrcor_ext.search import goal
 from wrcor_ext.search.objective import Objective
-from wrcor_ext.search.objectives import settled
+from wrcor_ext.search.objectives import REFERENCE_POINT, check_reference, coordinates, settled
 
 # What shapes the network rather than the search; a space that does not take one refuses it.
 NETWORK_OPTIONS = ("stem_width", "cells_per_stage", "batch_norm", "stacks", "cells_per_stack", "resolution")
@@ -88,6 +88,12 @@ class SearchConfig(ScoringOptions):
     )
     minimize: tuple[str, ...] = option(
         (), "objectives, less of which is better", kinds.choices(goal.SYNTAX, goal.checked_name, none="no other")
+    )
+    reference_point: tuple[str, ...] = option(
+        (),
+        "of several objectives, what hypervolumes are measured from",
+        REFERENCE_POINT,
+        role="adjustable",
     )
     strategy: str = option(
         "evolution",
@@ -173,6 +179,7 @@ class SearchConfig(ScoringOptions):
             object.__setattr__(self, name, checked(entry, getattr(self, name), name))
         for name, names in settled(self.maximize, self.minimize, self.proxies).items():
             object.__setattr__(self, name, names)
+        check_reference(self.reference_point, self.objective)
         if self.refine and self.objective.is_front:
             raise InputError(f"refine {self.refine}: of several objectives ({self.objective.name}) no one is the best")
 
@@ -180,7 +187,7 @@ class SearchConfig(ScoringOptions):
     def objective(self) -> Objective:
         """What is searched for: the objectives, or else the first of the proxies and votes."""
         if self.maximize or self.minimize:
-            return Objective.of(self.maximize, self.minimize)
+            return Objective.of(self.maximize, self.minimize, coordinates(self.reference_point))
         return Objective.named(self.proxies[0])
 
     def saved(self) -> dict[str, Any]:

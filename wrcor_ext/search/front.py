@@ -43,7 +43,7 @@ class Front:
         """
         found = pareto.front(table)
         found = found[np.argsort(-table[found, 0], kind="stable")]
-        return cls(objective, numbers[found], table[found], worst(table))
+        return cls(objective, numbers[found], table[found], reference_of(objective, table))
 
     @property
     def volume(self) -> float:
@@ -57,16 +57,20 @@ class Front:
         return {goal.label: goal.sign * height for goal, height in goals}
 
 
-def worst(table: Floats) -> Floats:
-    """The worst that was seen of each goal [goals], among the candidates that have all of them; 0 without any.
+def reference_of(objective: Objective, table: Floats) -> Floats:
+    """What hypervolumes are measured from [goals], as heights.
 
-    It is what hypervolumes are measured from, unless runs are compared: then it is the worst of all these runs.
+    The worst that was seen of each goal, among the candidates that have all of them, where the objective says nothing
+    else; 0 without any. For runs that are compared it must be the same: that of all their candidates together.
 
     Args:
+        objective: of the run.
         table: heights [n, goals], NaN where there is none.
     """
     complete = table[~np.isnan(table).any(axis=1)]
-    return complete.min(axis=0) if len(complete) else np.zeros(table.shape[1])
+    seen = complete.min(axis=0) if len(complete) else np.zeros(table.shape[1])
+    fixed = objective.fixed_heights
+    return np.where(np.isnan(fixed), seen, fixed)
 
 
 def volumes(table: Floats, reference: Floats) -> Floats:
@@ -82,7 +86,7 @@ class Standing:
     Args:
         objective: of the search.
         leaders: the best of the trials before, if there are any: all of a front.
-        reference: the worst seen by goal before [goals], for the hypervolume; None without trials.
+        reference: what the hypervolume was measured from before [goals], as heights; None without trials.
 
     Attributes:
         objective: of the search.
@@ -95,8 +99,9 @@ class Standing:
         self.objective = objective
         self.leaders: list[Trial] = []
         self._heights = np.empty((0, len(objective.goals)))
-        none = [np.inf] * len(objective.goals)
-        self._reference = np.array(none if reference is None else reference, dtype=np.float64)
+        self._fixed = objective.fixed_heights
+        seen = [np.inf] * len(objective.goals) if reference is None else reference
+        self._reference = np.where(np.isnan(self._fixed), seen, self._fixed)
         self._volume: Hypervolume | None = None
         for trial in leaders:
             self.add(trial)
@@ -113,7 +118,7 @@ class Standing:
 
     @property
     def volume(self) -> float | None:
-        """The hypervolume above the worst seen so far; None without a front, and where there are votes."""
+        """The hypervolume so far; None without a front, and where there are votes."""
         if not self.leaders or not self.objective.is_front or self.objective.has_votes:
             return None
         if self._volume is None:
@@ -139,7 +144,7 @@ class Standing:
         self.leaders, self._heights = [compared[place] for place in found], heights[found]
 
     def _see(self, point: Floats) -> None:
-        lower = np.minimum(self._reference, point)
+        lower = np.where(np.isnan(self._fixed), np.minimum(self._reference, point), self._fixed)
         if (lower < self._reference).any():
             self._reference, self._volume = lower, None
         elif self._volume is not None:

@@ -29,9 +29,12 @@ class Objective:
 
     Attributes:
         goals: what is maximised, at least one.
+        fixed: coordinates of the point that hypervolumes are measured from, by the label of their goal, in the units of
+            scores and costs. The others are the worst that a run has seen.
     """
 
     goals: tuple[Goal, ...]
+    fixed: tuple[tuple[str, float], ...] = ()
 
     @classmethod
     def named(cls, name: str) -> Objective:
@@ -43,14 +46,14 @@ class Objective:
         return cls((Goal.named(name),))
 
     @classmethod
-    def of(cls, maximize: Sequence[str], minimize: Sequence[str]) -> Objective:
-        """Goals by their names: costs, proxies and votes.
+    def of(cls, maximize: Sequence[str], minimize: Sequence[str], fixed: Sequence[tuple[str, float]] = ()) -> Objective:
+        """Goals by their names: costs, proxies and votes; `fixed` as in the attribute.
 
         Raises:
             InputError: for an unknown or malformed name, or a vote that is to be minimised.
         """
         raised = [Goal.directed(name, 1) for name in maximize]
-        return cls((*raised, *(Goal.directed(name, -1) for name in minimize)))
+        return cls((*raised, *(Goal.directed(name, -1) for name in minimize)), tuple(fixed))
 
     @property
     def name(self) -> str:
@@ -66,6 +69,12 @@ class Objective:
     def has_votes(self) -> bool:
         """Whether who is better may depend on who else is compared."""
         return any(goal.method is not None for goal in self.goals)
+
+    @property
+    def fixed_heights(self) -> Floats:
+        """The fixed coordinates as heights [goals], NaN where there is none."""
+        known = dict(self.fixed)
+        return np.array([goal.sign * known.get(goal.label, math.nan) for goal in self.goals])
 
     @property
     def width(self) -> int:
@@ -114,9 +123,7 @@ class Objective:
         ranks, apart = pareto.ranks(heights[known]), np.zeros(len(known))
         for rank in range(ranks.max(initial=-1) + 1):
             on_it = ranks == rank
-            # Equals crowd each other no more than one of them would.
-            distinct, which = np.unique(heights[known[on_it]], axis=0, return_inverse=True)
-            apart[on_it] = pareto.crowding(distinct)[which.reshape(-1)]
+            apart[on_it] = pareto.crowding(heights[known[on_it]])
         by_rank = known[np.lexsort((-apart, ranks))]
         order: list[int] = np.concatenate([by_rank, np.flatnonzero(lacking)]).tolist()
         return order

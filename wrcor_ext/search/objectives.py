@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from wrcor_ext.errors import InputError
-from wrcor_ext.search.goal import Goal
+from wrcor_ext.options import Kind
+from wrcor_ext.search.goal import Goal, checked_name
 from wrcor_ext.search.objective import Objective
 from wrcor_ext.search.trial import COSTS
 
@@ -46,3 +48,48 @@ def settled(maximize: Sequence[str], minimize: Sequence[str], proxies: Sequence[
     if len(names) == 1 and objective.goals == (Goal.named(names[0]),):
         return {"maximize": (), "minimize": (), "proxies": listed}
     return {"maximize": tuple(maximize), "minimize": tuple(minimize), "proxies": listed}
+
+
+def _checked_point(value: object) -> tuple[str, ...]:
+    """Words of the form NAME=NUMBER, each name once, in one way to write them."""
+    words = [value] if isinstance(value, str) else value
+    if not isinstance(words, (list, tuple)):
+        raise ValueError
+    found: dict[str, float] = {}
+    for word in words:
+        if not isinstance(word, str):
+            raise ValueError
+        name, _, number = word.rpartition("=")
+        coordinate = float(number)
+        if not math.isfinite(coordinate):
+            raise ValueError
+        name = checked_name(name.strip())
+        if name in found:
+            raise InputError(f"{name!r} is given twice")
+        found[name] = coordinate
+    return tuple(f"{name}={coordinate!r}" for name, coordinate in found.items())
+
+
+REFERENCE_POINT = Kind(
+    "OBJECTIVE=NUMBER, one or more, or none (the worst that the run has seen)", _checked_point, many=True
+)
+
+
+def coordinates(point: Sequence[str]) -> list[tuple[str, float]]:
+    """Name and number of each word of a checked reference point."""
+    parts = (word.rpartition("=") for word in point)
+    return [(name, float(number)) for name, _, number in parts]
+
+
+def check_reference(point: Sequence[str], objective: Objective) -> None:
+    """Whether each coordinate belongs to one of several objectives.
+
+    Raises:
+        InputError: if not.
+    """
+    labels = [goal.label for goal in objective.goals]
+    for name, number in coordinates(point):
+        if not objective.is_front:
+            raise InputError(f"reference_point {name}={number:g} has no effect without several objectives")
+        if name not in labels:
+            raise InputError(f"reference_point {name}={number:g}: the objectives are {', '.join(labels)}")

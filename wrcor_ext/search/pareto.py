@@ -68,17 +68,15 @@ def crowding(points: Floats) -> Floats:
     The crowding distance of NSGA-II (Deb et al., IEEE Transactions on Evolutionary Computation 2002) but for the
     outermost candidates of a column, which are not infinitely far from others: they count twice the distance to the
     neighbour that they have. Of ten in a tournament, one that is infinitely far would always win, and only the ends of
-    the front would ever have children.
+    the front would ever have children. Who shares a place in a column shares its neighbours.
     """
     total = np.zeros(len(points))
-    if len(points) < 2:
-        return total
     for column in points.T:
-        order = np.argsort(column, kind="stable")
-        gaps = np.diff(column[order])
-        if width := gaps.sum():
+        values, place = np.unique(column, return_inverse=True)
+        if len(values) > 1:
+            gaps = np.diff(values)
             below, above = np.concatenate([gaps[:1], gaps]), np.concatenate([gaps, gaps[-1:]])
-            total[order] += (below + above) / width
+            total += ((below + above) / (values[-1] - values[0]))[place.reshape(-1)]
     return total
 
 
