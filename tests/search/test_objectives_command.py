@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from pyarrow import parquet
 
 from wrcor_ext.search import main
+from wrcor_ext.spaces.nasbench201 import NASBench201
 
 
 @pytest.fixture(autouse=True)
@@ -31,11 +33,10 @@ def dominates(one, other):
     )
 
 
-@pytest.mark.parametrize("strategy", ["random", "evolution"])
-def test_the_front_is_the_same_whatever_the_number_of_workers_and_interruptions(tiny, strategy, capsys):
-    words = [*tiny, "--strategy", strategy, "--group", "4", "--maximize", "wrcor", "--minimize", "flops"]
+def test_an_interrupted_search_finds_the_same_front(tiny, capsys):
+    words = [*tiny, "--group", "4", "--maximize", "wrcor", "--minimize", "flops"]
     one = json_of(capsys, *words, "--budget", "18", "--out", "one")
-    json_of(capsys, *words, "--budget", "8", "--workers", "2", "--out", "two")
+    json_of(capsys, *words, "--budget", "6", "--out", "two")
     resumed = json_of(capsys, "--out", "two", "--resume", "--budget", "18")
     names = ("fingerprint", "front", "hypervolume", "reference_point", "objectives")
     assert {name: resumed[name] for name in names} == {name: one[name] for name in names}
@@ -66,6 +67,40 @@ def test_one_objective_is_the_run_of_that_proxy(tiny, capsys):
     assert by_objective["fingerprint"] == by_proxy["fingerprint"]
     assert by_objective["best"] == by_proxy["best"]
     assert main([*words, "--maximize", "naswot", "--out", "a", "--resume"]) == 0
+
+
+def test_a_direction_that_is_not_the_proxys_own_is_noted(tiny, capsys):
+    words = [*tiny, "--budget", "3", "--minimize", "wrcor", "flops", "--out", "a", "--json"]
+    assert main(words) == 0
+    out, err = capsys.readouterr()
+    assert "note: wrcor is minimised as asked for, though a higher one is taken to be better" in " ".join(err.split())
+    rows = parquet.read_table("a/trials.parquet").to_pylist()
+    lowest = min((row for row in rows if row["wrcor"] is not None), key=lambda row: (row["wrcor"], row["flops"]))
+    assert json.loads(out)["front"][0]["scores"]["wrcor"] == lowest["wrcor"]
+
+
+def test_a_cost_that_the_space_does_not_count_is_refused(tiny, capsys, monkeypatch):
+    cost = NASBench201.cost
+
+    def without_memory(self, arch, **options):
+        return replace(cost(self, arch, **options), memory=None)
+
+    monkeypatch.setattr(NASBench201, "cost", without_memory)
+    assert main([*tiny, "--maximize", "wrcor", "--minimize", "memory", "--out", "a"]) == 2
+    assert "objective -memory: the space nasbench201 does not count memory" in capsys.readouterr().err
+    assert not Path("a").exists()
+
+
+def test_tensorboard_follows_the_hypervolume(tiny, capsys):
+    reader = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator", reason="needs tensorboard")
+    facts = json_of(
+        capsys, *tiny, "--budget", "10", "--maximize", "wrcor", "--minimize", "flops", "--tensorboard", "--out", "a"
+    )
+    events = reader.EventAccumulator("a/tensorboard")
+    events.Reload()
+    volumes = [event.value for event in events.Scalars("search/hypervolume")]
+    assert volumes == sorted(volumes)
+    assert volumes[-1] == pytest.approx(facts["hypervolume"], rel=1e-6)
 
 
 def test_the_front_is_shown_and_names_the_folder(tiny, capsys):

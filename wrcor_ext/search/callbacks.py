@@ -177,8 +177,8 @@ def made(config: SearchConfig) -> dict[str, Callback]:
 
 def watching(callbacks: Mapping[str, Callback], study: Study, messages: Console) -> Callbacks:
     """The callbacks of an opened study."""
-    leaders = [one.trial for one in study.leaders()] if callbacks else []  # all trials are read for that
-    front = study.front() if callbacks else None
+    # All trials are read for the best.
+    standing = study.standing() if callbacks else Standing(study.objective)
     config = study.config
     start = Start(
         folder=study.folder,
@@ -186,9 +186,9 @@ def watching(callbacks: Mapping[str, Callback], study: Study, messages: Console)
         config=config.saved(),
         environment=study.journal.record()["environment"],
         finished=study.resumed,
-        best=leaders[0] if leaders else None,
-        front=() if front is None else tuple(leaders),
-        reference=None if front is None else tuple(front.reference.tolist()),
+        best=standing.best,
+        front=tuple(standing.leaders) if study.objective.is_front else (),
+        reference=standing.reference,
     )
     return Callbacks(callbacks, start, messages)
 

@@ -23,7 +23,7 @@ from wrcor_ext.ops.native import check_required
 from wrcor_ext.options import add_flags, from_words
 from wrcor_ext.repeats import seed_of
 from wrcor_ext.reporting import consoles
-from wrcor_ext.search import cached_pool, callbacks, driver, folders, pools, subcommands, summary
+from wrcor_ext.search import cached_pool, callbacks, driver, folders, objectives, pools, subcommands, summary
 from wrcor_ext.search import config as configs
 from wrcor_ext.search.config import OPTIONS, SearchConfig
 from wrcor_ext.search.environment import environment
@@ -71,9 +71,12 @@ def _search(argv: Sequence[str]) -> int:
     latencies = source_of(config, whole, image_size=batch.images.shape[-1])
     begun = config.resume and folder is not None and recorded_config(folder) is not None
     space = limited(whole, config, latencies, begun=begun)
+    objectives.check_counted(config.objective, space, config.seed)
     strategy = strategy_of(config, space)
     hooks = callbacks.made(config)
     messages = consoles.messages()
+    for note in objectives.notes(config.objective):
+        messages.print(f"note: {note}", markup=False)
     with pools.cluster(config, partial(messages.print, markup=False)) as packing:
         # Only now, so that nothing is left behind where any of the above refuses its input.
         folder = folder or folders.new_folder(config)

@@ -112,6 +112,11 @@ class Standing:
         return self.leaders[int(self._heights[:, 0].argmax())] if self.leaders else None
 
     @property
+    def reference(self) -> tuple[float, ...] | None:
+        """What the hypervolume is measured from, as heights; None without any trial that has all of them."""
+        return tuple(self._reference.tolist()) if np.isfinite(self._reference).all() else None
+
+    @property
     def height(self) -> float | None:
         """The number of the best trial, higher is better; None without one, and for a vote, which has no number."""
         return float(self._heights[:, 0].max()) if self.leaders and self.objective.goals[0].method is None else None

@@ -77,6 +77,11 @@ class Goal:
         return 1 if self.method is not None else self.members[0].orientation
 
     @property
+    def is_turned(self) -> bool:
+        """Whether a proxy is asked for in the direction that its authors take for the worse."""
+        return self.method is None and any(member.sign < 0 for member in self.members)
+
+    @property
     def name(self) -> str:
         """The label, with a minus where lower is better."""
         return f"-{self.label}" if self.sign < 0 else self.label

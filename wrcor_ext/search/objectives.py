@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
 
 from wrcor_ext.errors import InputError
 from wrcor_ext.options import Kind
 from wrcor_ext.search.goal import Goal, checked_name
 from wrcor_ext.search.objective import Objective
 from wrcor_ext.search.trial import COSTS
+from wrcor_ext.spaces import Space
 
 # What is maximised where nothing is said.
 USUAL = ("wrcor",)
@@ -93,3 +97,35 @@ def check_reference(point: Sequence[str], objective: Objective) -> None:
             raise InputError(f"reference_point {name}={number:g} has no effect without several objectives")
         if name not in labels:
             raise InputError(f"reference_point {name}={number:g}: the objectives are {', '.join(labels)}")
+
+
+def notes(objective: Objective) -> list[str]:
+    """What may not be meant, one phrase each."""
+    turned = [goal for goal in objective.goals if goal.is_turned]
+    words = {1: ("maximised", "lower"), -1: ("minimised", "higher")}
+    phrase = "{} is {} as asked for, though a {} one is taken to be better"
+    return [phrase.format(goal.label, *words[goal.sign]) for goal in turned]
+
+
+def check_counted(objective: Objective, space: Space[Any], seed: int) -> None:
+    """Whether a space counts the costs that are objectives, as a random architecture shows.
+
+    Args:
+        objective: of a search.
+        space: that is searched.
+        seed: of the random architecture.
+
+    Raises:
+        InputError: if not.
+    """
+    # Latencies are measured or looked up, whatever the space.
+    wanted = [goal for goal in objective.goals if goal.is_cost and goal.label != "latency"]
+    if not wanted:
+        return
+    try:
+        cost = space.cost(space.sample(np.random.default_rng(seed)))
+    except Exception:  # noqa: BLE001  a space may be foreign code: what one network does not say another one may
+        return
+    for goal in wanted:
+        if getattr(cost, goal.label) is None:
+            raise InputError(f"objective {goal.name}: the space {space.name} does not count {goal.label}")

@@ -128,7 +128,7 @@ class Study:
         """Follows the best from here on, told of every trial."""
         front = self.front()
         leaders = [one.trial for one in self.leaders()]
-        return Standing(self.objective, leaders, None if front is None else front.reference.tolist())
+        return Standing(self.objective, leaders, front.reference.tolist() if front is not None and leaders else None)
 
     def _led(self) -> tuple[int, list[Leader], Front | None]:
         count = self.journal.count()
