@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.utils import parametrize
-from torch.overrides import TorchFunctionMode
 
 from wrcor_ext.errors import NotApplicableError
+from wrcor_ext.measurements.second_derivatives import SecondDerivatives
 from wrcor_ext.measurements.weight_gradients import NO_WEIGHTS
 from wrcor_ext.needs import OwnPasses, Subject, weights_of
 
@@ -22,11 +20,12 @@ from wrcor_ext.needs import OwnPasses, Subject, weights_of
 class HessianGradient(OwnPasses):
     """Sum over convolutions and linear layers of w (H g), a float64 scalar: g the gradient, H the Hessian of the loss.
 
-    H g is the gradient of g . g', where g' is g seen as a constant: a backward through the backward.
+    The derivative of g . g' along the weights, where g' is g seen as a constant: a backward through the backward.
     """
 
     needs_labels = True
     backwards = 2
+    channels_last = True
 
     @parametrize.cached()
     def measure(self, subject: Subject) -> Tensor:
@@ -34,8 +33,9 @@ class HessianGradient(OwnPasses):
         weights = [weight.requires_grad_(True) for weight in weights_of(subject.model)]
         if not weights:
             raise NotApplicableError(NO_WEIGHTS)
+        derivatives = SecondDerivatives(weights[0].device)
         # Of the ways to compute attention, the plain one alone can be differentiated twice.
-        with sdpa_kernel(SDPBackend.MATH), _TwiceDifferentiable():
+        with sdpa_kernel(SDPBackend.MATH), derivatives:
             loss = subject.loss_of(subject.model(subject.images))
         zero = torch.zeros((), dtype=torch.float64, device=loss.device)
         if not loss.requires_grad:
@@ -47,18 +47,4 @@ class HessianGradient(OwnPasses):
         product = torch.stack([(g * g.detach()).sum() for _, g in used]).sum()
         second: Sequence[Tensor | None] = torch.autograd.grad(product, [w for w, _ in used], allow_unused=True)
         pairs = [(w.detach(), h) for (w, _), h in zip(used, second, strict=True) if h is not None]
-        return torch.stack([zero, *((w * h).sum(dtype=torch.float64) for w, h in pairs)]).sum()
-
-
-class _TwiceDifferentiable(TorchFunctionMode):
-    """Context manager: hard sigmoids in terms of what has a second derivative in torch, as they have none."""
-
-    def __torch_function__(
-        self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
-    ) -> Any:
-        return (_hardsigmoid if func is F.hardsigmoid else func)(*args, **(kwargs or {}))
-
-
-def _hardsigmoid(input: Tensor, inplace: bool = False) -> Tensor:  # noqa: A002  torch's own name
-    out = F.relu6(input + 3) / 6
-    return input.copy_(out) if inplace else out
+        return torch.stack([derivatives.along_weights, *((w * h).sum(dtype=torch.float64) for w, h in pairs)]).sum()
