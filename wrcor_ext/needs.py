@@ -136,6 +136,15 @@ class Watch(ABC):
     ) -> None:
         """Removes what `__enter__` attached."""
 
+    def each_class(self, logits: Tensor, images: Tensor, total: Tensor) -> None:  # noqa: B027  most do not ask for it
+        """Runs backwards from the logits of single classes to the images; the graph is still needed afterwards.
+
+        Args:
+            logits: [N, classes] for most models.
+            images: [N, ...], the leaf that the graph begins with.
+            total: the gradient of the sum of all logits, like the images.
+        """
+
     @abstractmethod
     def finish(self, subject: Subject, seen: Seen) -> Any:
         """The result, after the last backward: tensors may stay on the device, but should be small."""
@@ -146,6 +155,7 @@ class Probe(Need, ABC):
 
     Attributes:
         image_gradients: whether the gradient of the sum of all outputs with respect to the images is wanted.
+        class_gradients: whether its watch runs a backward for each class, beside that of the sum, which it asks for.
         weight_gradients: whether the gradients of the loss with respect to weights are wanted.
         divides: whether the result is the same where the batch comes in parts: the watch is then entered around the
             forward of each, with its backward before the next, and finishes after the last.
@@ -153,6 +163,7 @@ class Probe(Need, ABC):
 
     divides: ClassVar[bool] = False
     image_gradients: ClassVar[bool] = False
+    class_gradients: ClassVar[bool] = False
     weight_gradients: ClassVar[bool] = False
 
     @abstractmethod

@@ -250,7 +250,11 @@ def _shared_pass(subject: Subject, request: Request, way: _Way) -> Measured:
         image_gradient: Tensor | None = None
         if image_gradients:
             with suppress(NotApplicableError):  # which is then the answer of those who asked for it
-                image_gradient = _image_gradient(logits_of(output).sum(), images, retain_graph=loss is not None)
+                logits = logits_of(output)
+                more = loss is not None or plan.class_gradients
+                image_gradient = _image_gradient(logits.sum(), images, retain_graph=more)
+                for watch in watches.values():
+                    watch.each_class(logits, images, image_gradient)
         gradients: Sequence[Tensor | None] = ()
         if loss is not None:
             scale = request.loss_scale

@@ -37,6 +37,11 @@ class Plan:
         return any(probe.image_gradients for probe in self.probes)
 
     @property
+    def class_gradients(self) -> bool:
+        """Whether it is followed by such a backward for single classes, too."""
+        return any(probe.class_gradients for probe in self.probes)
+
+    @property
     def weight_gradients(self) -> bool:
         """Whether the backward of the loss goes to the weights."""
         return any(probe.weight_gradients for probe in self.probes)
@@ -81,7 +86,8 @@ class Plan:
                 ends = [("responses", self.response_gradients), ("weights", self.weight_gradients)]
                 backwards.append(f"backward of the loss to {' and '.join(end for end, there in ends if there)}")
             if self.image_gradients:
-                backwards.append("backward of the summed outputs to the images")
+                each = ", once for each class" if self.class_gradients else ""
+                backwards.append(f"backward of the summed outputs to the images{each}")
             members = self._names({*self.responses, *self.probes})
             lines.append("; ".join([f"forward of the images {graph} a graph", *backwards]) + f": {members}")
         lines += [

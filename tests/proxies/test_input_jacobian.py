@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 import wrcor_ext
 from wrcor_ext import proxies
+from wrcor_ext.measurements import class_jacobian
 from wrcor_ext.measurements.image_gradient import ImageGradients
 from wrcor_ext.plan import plan
 
@@ -82,9 +83,10 @@ def test_all_share_one_forward_and_one_backward() -> None:
     assert (shared.forwards, shared.backwards, shared.loss_gradients) == (1, 1, False)
 
 
-@pytest.mark.parametrize("classes", [4, 7])
-def test_dynamical_isometry(net: Net, classes: int) -> None:
+@pytest.mark.parametrize("classes, held", [(4, 2**28), (4, 3 * 4 * 3 * 8 * 8), (4, 1), (7, 2**28)])
+def test_dynamical_isometry(net: Net, classes: int, held: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Seven classes of six features: no image's Jacobian has full rank."""
+    monkeypatch.setattr(class_jacobian, "_HELD_VALUES", held)  # of all images, of three, of less than one
     net.head = nn.Linear(6, classes).double()
     images, labels = batch()
     images = images.double()
