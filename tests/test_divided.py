@@ -108,7 +108,9 @@ def test_the_score_is_that_of_the_whole_batch(
     found = wrcor_ext.score(net, images, labels, proxies=OF_THE_SHARED_PASS, **options)
     assert found["wrcor"].status == "ok"
     assert found["wrcor"].detail["micro_batches"] == 4
-    compare(found, truth, 1e-12)
+    # A backward of the whole batch for each class.
+    assert "does not fit into memory with all its images" in str(found["dyn_isometry"].detail["reason"])
+    compare(wrcor_ext.Scores({n: r for n, r in found.items() if n != "dyn_isometry"}, 0.0), truth, 1e-12)
 
 
 def test_down_to_two_images_of_which_no_more_fit_for_a_forward_either(room: Callable[..., None]) -> None:

@@ -83,7 +83,7 @@ def test_all_share_one_forward_and_one_backward() -> None:
     assert (shared.forwards, shared.backwards, shared.loss_gradients) == (1, 1, False)
 
 
-@pytest.mark.parametrize("classes, held", [(4, 2**28), (4, 3 * 4 * 3 * 8 * 8), (4, 1), (7, 2**28)])
+@pytest.mark.parametrize(("classes", "held"), [(4, 2**28), (4, 3 * 4 * 3 * 8 * 8), (4, 1), (7, 2**28)])
 def test_dynamical_isometry(net: Net, classes: int, held: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Seven classes of six features: no image's Jacobian has full rank."""
     monkeypatch.setattr(class_jacobian, "_HELD_VALUES", held)  # of all images, of three, of less than one
