@@ -9,7 +9,7 @@ import pytest
 from helpers.trials import trial
 
 from wrcor_ext.errors import InputError, WrcorError
-from wrcor_ext.search import journal as journals
+from wrcor_ext.search.files import DamagedError
 from wrcor_ext.search.journal import Journal, read_record
 from wrcor_ext.spaces import Cost
 
@@ -68,7 +68,7 @@ def test_where_each_trial_is_scored_the_first_of_a_key_or_text_counts(journal):
     for one in reversed(trials):
         journal.append(one)
     assert journal.scored("key 0", before=9) == trials[0]
-    assert [number for number, _ in journal.own_scores()] == [0, 1, 2]
+    assert [number for number, _ in journal.own_scores(dedup=False)] == [0, 1, 2]
 
 
 def test_what_cannot_be_committed_changes_nothing(journal):
@@ -125,7 +125,7 @@ def test_a_file_of_another_program_is_refused_and_untouched(tmp_path):
     path = tmp_path / "trials.sqlite"
     path.write_bytes(b"not a database, but long enough to be taken for one" * 40)
     before = path.read_bytes()
-    with pytest.raises(InputError, match="is no search journal"):
+    with pytest.raises(DamagedError, match=r"is no search journal, or damaged \(file is not a database\)"):
         Journal(path)
     assert path.read_bytes() == before
 
@@ -140,15 +140,6 @@ def test_another_sqlite_file_is_refused_and_untouched(tmp_path):
         Journal(path)
     assert path.read_bytes() == before
     assert read_record(path) is None
-
-
-def test_a_journal_of_another_version_is_refused(journal):
-    journal.close()
-    with sqlite3.connect(journal.path) as db:
-        db.execute(f"PRAGMA user_version={journals.SCHEMA_VERSION + 1}")
-    db.close()
-    with pytest.raises(InputError, match="journal version 6, this release reads version 5"):
-        Journal(journal.path)
 
 
 def test_a_file_that_a_killed_process_left_empty_is_new(tmp_path):

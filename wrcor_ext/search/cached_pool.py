@@ -33,10 +33,6 @@ _ELSEWHERE = ("proxies", "device", "dataset", "augment", "batch_size", "image_si
 
 def facts(config: SearchConfig, batch: Batch) -> dict[str, object]:
     """All that scores depend on, to the last digit, besides architecture and proxy, in JSON types."""
-    device = checked_device(config.device)
-    on_cpu = device.type == "cpu"
-    library = ops.native_library()
-    kernels = "torch" if library is None else library.instruction_set
     scoring = [field.name for field in dataclasses.fields(ScoringOptions)]
     decisive = [name for name in scoring if OPTIONS[name].role == "result" and name not in _ELSEWHERE]
     return {
@@ -46,12 +42,23 @@ def facts(config: SearchConfig, batch: Batch) -> dict[str, object]:
         "architecture": "canonical" if config.dedup else "text",
         "batch": [batch.sha256, *batch.images.shape],
         **{name: getattr(config, name) for name in (*NETWORK_OPTIONS, *decisive)},
-        "device": f"{platform.machine()} {torch.backends.cpu.get_cpu_capability()}" if on_cpu else device_name(device),
-        "kernels": kernels if on_cpu else sorted({b.backend for b in ops.backends() if b.device == device.type}),
+        "hardware": _hardware(config),
         "threads": config.threads,
         "torch": torch.__version__,
         "numpy": np.__version__,
     }
+
+
+def _hardware(config: SearchConfig) -> list[str]:
+    """What computes: the processor with its instruction set, or the model of a GPU, and whose kernels."""
+    if config.ray is not None:
+        return ["a Ray cluster", config.device]  # of any machines
+    device = checked_device(config.device)
+    if device.type == "cpu":
+        library = ops.native_library()
+        kernels = "torch" if library is None else library.instruction_set
+        return [platform.machine(), torch.backends.cpu.get_cpu_capability(), kernels]
+    return [device_name(device), *sorted({one.backend for one in ops.backends() if one.device == device.type})]
 
 
 @contextmanager

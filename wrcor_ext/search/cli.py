@@ -82,6 +82,8 @@ def _search(argv: Sequence[str]) -> int:
         folder = folder or folders.new_folder(config)
         facts = environment(batch, pools.here(config).device)
         with Study(folder, config, facts, resume=config.resume) as study:
+            if study.recovered:
+                messages.print(f"note: {study.recovered}", markup=False)
             for note in study.notes:
                 messages.print(f"note: {note}; further scores may differ in their last digits", markup=False)
             with callbacks.watching(hooks, study, messages) as watching, _cache(config, messages) as cache:

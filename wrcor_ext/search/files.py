@@ -19,15 +19,36 @@ _LOOKS = 3
 _LOOK_SECONDS = 0.02
 
 
+# What SQLite says of a file that is no longer as it was written. Python tells error codes from 3.11 on only.
+_SIGNS_OF_DAMAGE = ("malformed", "not a database", "Could not decode to UTF-8")
+
+
+class DamagedError(WrcorError):
+    """A journal cannot be read as it was written; `recovery.recovered` keeps what can."""
+
+
 @contextmanager
 def storage_errors(path: Path) -> Iterator[None]:
-    """Turns what the disk or SQLite raise inside into a `WrcorError` that names `path`."""
+    """Turns what the disk or SQLite raise inside into a `WrcorError` that names `path`.
+
+    Raises:
+        DamagedError: where SQLite finds the file damaged.
+    """
     try:
         yield
     except OSError as error:
         raise WrcorError(f"cannot write {path}: {error.strerror or error}; finished trials are kept") from error
     except sqlite3.Error as error:
-        raise WrcorError(f"cannot use {path}: {error}; finished trials are kept") from error
+        found = damage(path, error) or WrcorError(f"cannot use {path}: {error}; finished trials are kept")
+        raise found from error
+
+
+def damage(path: Path, error: sqlite3.Error) -> DamagedError | None:
+    """What to raise where an error of SQLite means that the file at `path` is damaged; None for any other error."""
+    if not any(sign in str(error) for sign in _SIGNS_OF_DAMAGE):
+        return None
+    what = "no search journal, or damaged" if "not a database" in str(error) else "damaged"
+    return DamagedError(f"{path} is {what} ({error}): the search with --resume keeps the trials that can be read")
 
 
 def write_atomically(path: Path, content: bytes) -> None:

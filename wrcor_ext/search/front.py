@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from wrcor_ext.search import pareto
+from wrcor_ext.search.config import recorded_value
 from wrcor_ext.search.hypervolume import Hypervolume, growth, hypervolume
 from wrcor_ext.search.journal import Journal
 from wrcor_ext.search.objective import Objective
@@ -168,6 +169,7 @@ def leading(journal: Journal, objective: Objective, count: int) -> tuple[list[in
         The numbers; the front, None where there is one objective.
     """
     if not objective.is_front:
-        return objective.leaders(journal.own_scores(), count), None
+        dedup = bool(recorded_value(journal.record()["config"], "dedup"))
+        return objective.leaders(journal.own_scores(dedup=dedup), count), None
     front = Front.of(objective, *objective.table(journal.trials()))
     return front.trials.tolist(), front

@@ -14,38 +14,29 @@ from __future__ import annotations
 import hashlib
 import json
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from wrcor_ext.errors import InputError, WrcorError
+from wrcor_ext.errors import WrcorError
+from wrcor_ext.search import journal_versions
 from wrcor_ext.search.files import storage_errors
 from wrcor_ext.search.trial import Evaluation, Trial
 from wrcor_ext.spaces import Cost
 
-APPLICATION_ID = 0x5743524F  # "WCRO": tells a search journal from any other SQLite file
-SCHEMA_VERSION = 5
-
-_SCHEMA = (
-    "CREATE TABLE record (name TEXT PRIMARY KEY, value TEXT NOT NULL)",
-    """CREATE TABLE trials (
-        trial INTEGER PRIMARY KEY, architecture TEXT NOT NULL, key TEXT NOT NULL, status TEXT NOT NULL, reason TEXT,
-        scores TEXT NOT NULL, flops INTEGER, params INTEGER, memory INTEGER, layers INTEGER,
-        duplicate_of INTEGER, latency REAL, seconds REAL NOT NULL, cached INTEGER NOT NULL
-    )""",
-    # Only trials that were scored themselves: what a duplicate looks for. Several of a key where each one is scored.
-    "CREATE INDEX scored ON trials (key) WHERE duplicate_of IS NULL",
-    "CREATE TABLE checkpoint (id INTEGER PRIMARY KEY CHECK (id = 0), told INTEGER NOT NULL, strategy TEXT NOT NULL)",
-)
 # Only journals of searches that measure have this one.
 _LATENCIES = (
     "CREATE TABLE IF NOT EXISTS latencies (architecture TEXT PRIMARY KEY, milliseconds REAL NOT NULL) WITHOUT ROWID"
 )
 # All but what was measured, and where scores were known from.
 _DECIDED = "trial, architecture, key, status, reason, scores, flops, params, memory, layers, duplicate_of"
-_COLUMNS = f"{_DECIDED}, latency, seconds, cached"
+COLUMNS = f"{_DECIDED}, latency, seconds, cached"
+_INSERT = f"INSERT INTO trials ({COLUMNS}) VALUES ({', '.join('?' * len(COLUMNS.split(',')))})"
+
+# Trials that are looked at together.
+CHUNK = 2000
 
 
 class Journal:
@@ -56,7 +47,8 @@ class Journal:
         read_only: looks at the file as it is now and changes nothing; the lock is not needed then.
 
     Raises:
-        InputError: if the file is something else than a journal of this version.
+        InputError: if the file is something else than a journal of this version or one that is migrated to it.
+        DamagedError: if it cannot be read; reading from it later may raise this too.
         WrcorError: if it cannot be opened or written.
     """
 
@@ -65,12 +57,18 @@ class Journal:
         with storage_errors(path):
             self._db = _looked_at(path) if read_only else sqlite3.connect(path, isolation_level=None)
         try:
-            self.is_new = _is_new(self._db, path)
-            if read_only:
-                return
+            version = journal_versions.version_of(self._db, path)
+            self.is_new = version == 0
             with storage_errors(path):
+                self._db.execute("PRAGMA cell_size_check=ON")  # a damaged page may hold anything
+                if read_only:
+                    journal_versions.show_as_today(self._db, version)
+                    return
                 self._db.execute("PRAGMA journal_mode=WAL")
                 self._db.execute("PRAGMA synchronous=NORMAL")
+            if 0 < version < journal_versions.VERSION:
+                with self._transaction():
+                    journal_versions.migrate(self._db, version)
         except WrcorError:
             self._db.close()
             raise
@@ -91,18 +89,16 @@ class Journal:
     def create(self, record: Mapping[str, object]) -> None:
         """Writes the tables and the run's record (JSON values by name) at once into a new file."""
         with self._transaction():
-            for statement in _SCHEMA:
+            for statement in journal_versions.SCHEMA:
                 self._db.execute(statement)
             for name, value in record.items():
                 self._db.execute("INSERT INTO record VALUES (?, ?)", (name, json.dumps(value)))
-            self._db.execute(f"PRAGMA application_id={APPLICATION_ID}")
-            self._db.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
         self.is_new = False
 
     def record(self) -> dict[str, Any]:
         """The run's record."""
         with storage_errors(self.path):
-            return {name: json.loads(value) for name, value in self._db.execute("SELECT name, value FROM record")}
+            return {name: _read(value) for name, value in self._db.execute("SELECT name, value FROM record")}
 
     def update_record(self, name: str, value: object) -> None:
         """Replaces one entry of the run's record."""
@@ -111,14 +107,13 @@ class Journal:
 
     def append(self, trial: Trial) -> None:
         """Commits a trial."""
-        evaluation = trial.evaluation
-        row = (
-            trial.trial, trial.architecture, trial.key, evaluation.status, evaluation.reason,
-            json.dumps(dict(evaluation.scores)), trial.flops, trial.params, trial.memory, trial.layers,
-            trial.duplicate_of, trial.latency, evaluation.seconds, evaluation.cached,
-        )  # fmt: skip
         with self._transaction():
-            self._db.execute(f"INSERT INTO trials ({_COLUMNS}) VALUES ({', '.join('?' * len(row))})", row)
+            self._db.execute(_INSERT, _row(trial))
+
+    def append_all(self, trials: Iterable[Trial]) -> None:
+        """Commits trials together."""
+        with self._transaction():
+            self._db.executemany(_INSERT, map(_row, trials))
 
     def checkpoint(self, told: int, strategy_state: Mapping[str, Any], *, exhausted: bool = False) -> None:
         """Commits the strategy's state after it has been told the first `told` trials, and whether it has no more."""
@@ -143,9 +138,32 @@ class Journal:
 
     def latencies(self) -> dict[str, float]:
         """What was measured, in milliseconds by architecture."""
-        with self._transaction():
-            self._db.execute(_LATENCIES)
-            return dict(self._db.execute("SELECT architecture, milliseconds FROM latencies"))
+        with storage_errors(self.path):
+            (tables,) = self._db.execute("SELECT count(*) FROM sqlite_master WHERE name = 'latencies'").fetchone()
+            return dict(self._db.execute("SELECT architecture, milliseconds FROM latencies")) if tables else {}
+
+    def check(self) -> None:
+        """Reads the whole file once, much faster than `trials` does.
+
+        Raises:
+            DamagedError: if something in it has not the form in which it was written.
+        """
+        with storage_errors(self.path):
+            (found,) = self._db.execute("PRAGMA quick_check(1)").fetchone()
+            (page_bytes,) = self._db.execute("PRAGMA page_size").fetchone()
+            if self.path.stat().st_size % page_bytes:
+                found = "its last page is not complete"
+            if found != "ok":
+                raise sqlite3.DatabaseError(f"malformed: {found}")
+            # Python decodes one long text faster than many short ones.
+            texts = "group_concat(architecture || key || status || coalesce(reason, ''), '')"
+            query = f"SELECT min(json_type(scores) = 'object'), {texts} FROM trials WHERE trial >= ? AND trial < ?"
+            for first in range(0, self.end(), CHUNK):
+                valid, _ = self._db.execute(query, (first, first + CHUNK)).fetchone()
+                if valid == 0:
+                    raise sqlite3.DatabaseError(f"malformed scores among trials {first} to {first + CHUNK - 1}")
+        self.record()
+        self.told()
 
     def count(self) -> int:
         """How many trials are finished."""
@@ -157,7 +175,7 @@ class Journal:
         """How many trials the strategy has been told, and its state after them; (0, None) before the first group."""
         with storage_errors(self.path):
             row = self._db.execute("SELECT told, strategy FROM checkpoint").fetchone()
-        return (0, None) if row is None else (row[0], json.loads(row[1]))
+            return (0, None) if row is None else (row[0], _read(row[1]))
 
     def scored(self, key: str, before: int) -> Trial | None:
         """The trial under number `before` that scored an architecture of this canonical key, if any did."""
@@ -165,22 +183,35 @@ class Journal:
 
     def numbered(self, first: int, count: int) -> dict[int, Trial]:
         """Those of the trials `first`, ..., `first + count - 1` that are finished, by number."""
-        found = self._select("WHERE trial >= ? AND trial < ?", (first, first + count))
-        return {trial.trial: trial for trial in found}
+        return {trial.trial: trial for trial in self.between(first, first + count)}
 
-    def own_scores(self) -> Iterator[tuple[int, dict[str, float | None]]]:
+    def between(self, first: int, end: int) -> Iterator[Trial]:
+        """The finished trials from `first` to `end - 1` in order."""
+        return self._select("WHERE trial >= ? AND trial < ? ORDER BY trial", (first, end))
+
+    def end(self) -> int:
+        """The number after the last finished trial."""
+        with storage_errors(self.path):
+            (end,) = self._db.execute("SELECT coalesce(max(trial) + 1, 0) FROM trials").fetchone()
+        return int(end)
+
+    def own_scores(self, *, dedup: bool = True) -> Iterator[tuple[int, dict[str, float | None]]]:
         """Number and scores of the trials that were scored themselves, in order: much faster than `trials`.
 
-        Of one architecture that was scored again, because duplicates were to be, only the first.
+        Args:
+            dedup: whether the run scores isomorphic architectures once. If not, of one that was scored more than once
+                only the first trial is given; to look for that takes ten times as long.
         """
-        query = (
-            "SELECT trial, scores FROM trials AS own WHERE duplicate_of IS NULL AND NOT EXISTS (SELECT 1 FROM trials "
-            "WHERE key = own.key AND duplicate_of IS NULL AND trial < own.trial AND architecture = own.architecture) "
-            "ORDER BY trial"
-        )
+        query = "SELECT trial, scores FROM trials AS own WHERE duplicate_of IS NULL"
+        if not dedup:
+            query += (
+                " AND NOT EXISTS (SELECT 1 FROM trials WHERE key = own.key AND duplicate_of IS NULL "
+                "AND trial < own.trial AND architecture = own.architecture)"
+            )
+        query += " ORDER BY trial"
         with storage_errors(self.path):
             for number, scores in self._db.execute(query):
-                yield number, json.loads(scores)
+                yield number, _read(scores)
 
     def trial(self, number: int) -> Trial:
         """The trial of this number.
@@ -255,11 +286,36 @@ class Journal:
 
     def _select(self, clause: str, values: tuple[object, ...] = ()) -> Iterator[Trial]:
         with storage_errors(self.path):
-            for row in self._db.execute(f"SELECT {_COLUMNS} FROM trials {clause}", values):
-                number, architecture, key, status, reason, scores, *costs, duplicate_of, latency, seconds, cached = row
-                evaluation = Evaluation(status, json.loads(scores), seconds, reason, bool(cached))
-                cost = None if costs[0] is None else Cost(*costs)
-                yield Trial(number, architecture, key, cost, evaluation, duplicate_of, latency)
+            for row in self._db.execute(f"SELECT {COLUMNS} FROM trials {clause}", values):
+                yield trial_of(row)
+
+
+def trial_of(row: Sequence[Any]) -> Trial:
+    """The trial that a row with the columns `COLUMNS` holds.
+
+    Raises:
+        sqlite3.DatabaseError: if its scores cannot be read.
+    """
+    number, architecture, key, status, reason, scores, *costs, duplicate_of, latency, seconds, cached = row
+    evaluation = Evaluation(status, _read(scores), seconds, reason, bool(cached))
+    cost = None if costs[0] is None else Cost(*costs)
+    return Trial(number, architecture, key, cost, evaluation, duplicate_of, latency)
+
+
+def _row(trial: Trial) -> tuple[object, ...]:
+    evaluation = trial.evaluation
+    return (
+        trial.trial, trial.architecture, trial.key, evaluation.status, evaluation.reason,
+        json.dumps(dict(evaluation.scores)), trial.flops, trial.params, trial.memory, trial.layers,
+        trial.duplicate_of, trial.latency, evaluation.seconds, evaluation.cached,
+    )  # fmt: skip
+
+
+def _read(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, TypeError) as error:
+        raise sqlite3.DatabaseError(f"malformed JSON: {error}") from error
 
 
 def read_record(path: Path) -> dict[str, Any] | None:
@@ -283,24 +339,3 @@ def _looked_at(path: Path) -> sqlite3.Connection:
     db = sqlite3.connect(f"file:{quote(str(path.absolute()))}?{mode}", uri=True, isolation_level=None)
     db.execute("BEGIN")  # what a search commits in the meantime does not show: all numbers are of one moment
     return db
-
-
-def _is_new(db: sqlite3.Connection, path: Path) -> bool:
-    """Whether the file has nothing in it yet.
-
-    Raises:
-        InputError: if it is no journal of this version.
-    """
-    try:
-        (application,) = db.execute("PRAGMA application_id").fetchone()
-        (version,) = db.execute("PRAGMA user_version").fetchone()
-        (tables,) = db.execute("SELECT count(*) FROM sqlite_master").fetchone()
-    except sqlite3.DatabaseError as error:
-        raise InputError(f"{path} is no search journal: {error}") from error
-    if tables == 0:
-        return True
-    if application != APPLICATION_ID:
-        raise InputError(f"{path} is no search journal but another SQLite file")
-    if version != SCHEMA_VERSION:
-        raise InputError(f"{path} has journal version {version}, this release reads version {SCHEMA_VERSION}")
-    return False

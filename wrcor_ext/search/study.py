@@ -8,12 +8,14 @@ from pathlib import Path
 from types import TracebackType
 
 from wrcor_ext.errors import InputError
+from wrcor_ext.search import config as configs
 from wrcor_ext.search import environment as environments
-from wrcor_ext.search import exports
+from wrcor_ext.search import exports, recovery
 from wrcor_ext.search.config import SearchConfig, recorded_value, to_yaml
-from wrcor_ext.search.files import FolderLock, storage_errors, write_atomically
+from wrcor_ext.search.files import DamagedError, FolderLock, storage_errors, write_atomically
 from wrcor_ext.search.front import Front, Standing, leading
 from wrcor_ext.search.journal import Journal, read_record
+from wrcor_ext.search.recovery import Recovered
 from wrcor_ext.search.refine import LEADERS, Leader, leader
 
 JOURNAL = "trials.sqlite"
@@ -39,6 +41,7 @@ class Study:
         objective: of the run.
         resumed: how many trials it held when it was opened.
         notes: what changed in the environment since the run began, one phrase each.
+        recovered: what became of the journal if it was damaged.
 
     Raises:
         InputError: if the folder is in use, or holds another run, another configuration or other files.
@@ -53,12 +56,14 @@ class Study:
         self.objective = config.objective
         self.notes: list[str] = []
         self._leading: tuple[int, list[Leader], Front | None] | None = None
+        self.recovered: Recovered | None = None
         _make(folder)
+        recovery.finish(folder / JOURNAL)
         _refuse_other_files(folder)
         self._lock = FolderLock(folder)
         began = not (folder / JOURNAL).exists()
         try:
-            self.journal = Journal(folder / JOURNAL)
+            self.journal = self._opened(environment, resume)
             try:
                 self._begin_or_resume(environment, resume)
             except BaseException:
@@ -69,6 +74,25 @@ class Study:
                 _remove_journal(folder)
             self._lock.close()
             raise
+
+    def _opened(self, environment: Mapping[str, object], resume: bool) -> Journal:
+        """The journal; where it is to be gone on with and is damaged, what can be read of it."""
+        path = self.folder / JOURNAL
+        if not resume:
+            return Journal(path)
+        try:
+            journal = Journal(path)
+            try:
+                if not journal.is_new:
+                    journal.check()
+                return journal
+            except BaseException:
+                journal.close()
+                raise
+        except DamagedError:
+            record = {"config": self.config.saved(), "environment": dict(environment)}
+            self.recovered = recovery.recover(path, record)
+            return Journal(path)
 
     def _begin_or_resume(self, environment: Mapping[str, object], resume: bool) -> None:
         if self.journal.is_new:
@@ -182,7 +206,13 @@ class Study:
 def recorded_config(folder: Path) -> dict[str, object] | None:
     """The options of the run in `folder`, or None if there is none."""
     record = read_record(folder / JOURNAL)
-    return None if record is None else record.get("config")
+    if record is not None:
+        return record.get("config")
+    saved = folder / "config.yaml"
+    if saved.exists() and any(folder.glob(f"{JOURNAL}*")):  # a journal that cannot be read
+        with suppress(InputError):
+            return configs.resolve(configs.from_yaml(saved)).saved()
+    return None
 
 
 def _make(folder: Path) -> None:
