@@ -26,6 +26,10 @@ from wrcor_ext import InputError, score_input
         ({"labels": None, "proxies": ["acor", "snip", "zico"]}, "labels are missing: snip, zico need one class"),
         ({"labels": torch.full((8,), 4)}, "label 4 is out of range: the model has classes 0 to 3"),
         ({"labels": torch.full((8,), -1)}, "label -1 is out of range"),
+        *(
+            ({"labels": torch.arange(8), "proxies": [name]}, "label 7 is out of range: the model has classes 0 to 3")
+            for name in ("snip", "grasp", "zico", "gradsign")
+        ),
         ({"images": torch.randn(8, 3, 8, 8).index_fill(0, torch.tensor([5]), math.nan)}, "image 5 holds NaN"),
         ({"proxies": ["wrcr"]}, "did you mean wrcor"),
         ({"proxies": []}, "no proxy"),
@@ -44,6 +48,8 @@ from wrcor_ext import InputError, score_input
         ({"images": [0] * 8}, "images are list"),
         ({"images": torch.zeros(8, 3, 8, 8, dtype=torch.uint8)}, "images are torch.uint8"),
         ({"model": F.relu}, "not a torch.nn.Module"),
+        ({"model": nn.Sequential(Net(), nn.Linear(4, 4, device="meta"))}, "model lies on cpu and meta: put all of it"),
+        ({"model": nn.Sequential(Net(), nn.BatchNorm1d(4, affine=False, device="meta"))}, "model lies on cpu and meta"),
         ({"model": nn.LazyLinear(3)}, "parameter weight has no size yet"),
         ({"loss": lambda out, labels: 1.0}, "loss returned float"),
         ({"loss": lambda out, labels: out}, "a scalar tensor is needed"),

@@ -14,6 +14,10 @@ class InputError(WrcorError, ValueError):
     """The caller's input cannot be used: an unknown name, a malformed architecture, a batch of one image."""
 
 
+class LabelError(InputError):
+    """A label that the model has no class for: no proxy can use the batch, whichever of them notices."""
+
+
 class BackendError(WrcorError, RuntimeError):
     """A compiled backend was demanded (`WRCOR_EXT_REQUIRE`) or configured and is not there."""
 

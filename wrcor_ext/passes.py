@@ -15,7 +15,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.utils import parametrize
 
 from wrcor_ext.divided import IndivisibleError, divided
-from wrcor_ext.errors import NotApplicableError, WrcorError
+from wrcor_ext.errors import LabelError, NotApplicableError, WrcorError
 from wrcor_ext.memory import free, out_of_gpu_memory, out_of_memory, shortage
 from wrcor_ext.needs import Need, OwnPasses, Probe, Seen, Skipped, Subject, logits_of, weights_of
 from wrcor_ext.preserve import preserved, seeded
@@ -77,6 +77,8 @@ def _own(need: OwnPasses, model: nn.Module, images: Tensor, labels: Tensor | Non
     while True:
         try:
             result = result_or_reason(measure)
+        except LabelError:
+            raise
         except Exception as error:  # noqa: BLE001  of missing memory: all others are results
             if way.offloaded or not need.backwards or not out_of_gpu_memory(error):
                 return Skipped(str(shortage(model, images, error)))

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from wrcor_ext.errors import InputError, NotApplicableError, WrcorError, in_words
+from wrcor_ext.errors import InputError, LabelError, NotApplicableError, WrcorError, in_words
 from wrcor_ext.memory import out_of_memory
 from wrcor_ext.needs import Loss, Need, ResponseSum, Skipped
 from wrcor_ext.plan import Plan
@@ -84,10 +84,13 @@ def result_or_reason(compute: Callable[[], Any]) -> Any:
     """What `compute` returns, or in its place why there is nothing: it may be the user's own, on foreign code.
 
     Raises:
+        LabelError: which is no fault of what is computed.
         Exception: if memory is missing.
     """
     try:
         return compute()
+    except LabelError:
+        raise
     except NotApplicableError as error:
         return Skipped(str(error))
     except Exception as error:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn.parameter import UninitializedParameter
 
 from wrcor_ext import proxies as registry
-from wrcor_ext.errors import InputError
+from wrcor_ext.errors import InputError, LabelError
 from wrcor_ext.ops.checks import MAX_ROWS
 from wrcor_ext.recorder import RULES
 from wrcor_ext.votes.expression import is_vote, parse
@@ -59,6 +59,9 @@ def check_model(model: nn.Module) -> None:
         raise InputError(f"model is {type(model).__name__}, not a torch.nn.Module")
     if isinstance(model, torch.jit.ScriptModule) or hasattr(model, "_orig_mod"):  # of torch.compile
         raise InputError(f"model is a {type(model).__name__}: give the module that was scripted or compiled")
+    devices = dict.fromkeys(str(tensor.device) for tensor in (*model.parameters(), *model.buffers()))
+    if len(devices) > 1:
+        raise InputError(f"model lies on {' and '.join(devices)}: put all of it on one device")
     for name, parameter in model.named_parameters():
         if isinstance(parameter, UninitializedParameter):
             raise InputError(f"parameter {name} has no size yet: call the model once before it is scored")
@@ -117,7 +120,7 @@ def check_classes(logits: Tensor, classes: ClassRange | None) -> None:
     low, high = classes
     if low < 0 or high >= logits.shape[1]:
         wrong = low if low < 0 else high
-        raise InputError(f"label {wrong} is out of range: the model has classes 0 to {logits.shape[1] - 1}")
+        raise LabelError(f"label {wrong} is out of range: the model has classes 0 to {logits.shape[1] - 1}")
 
 
 def device_of(model: nn.Module) -> torch.device | None:
