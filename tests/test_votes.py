@@ -183,6 +183,30 @@ def test_an_expression_is_read_with_spaces_and_aliases():
     assert votes.members(["snip", asked.name, "wrcor"]) == ("snip", "naswot", "jacob_cor", "wrcor")
 
 
+def test_weights_are_read_and_written():
+    asked = votes.parse("vote:rank( 3 *wrcor, -0.250*snip,1*naswot, +2.0* synflow)")
+    assert [(str(m), m.sign, m.weight) for m in asked.members] == [
+        ("3*wrcor", 1, 3.0),
+        ("-0.25*snip", -1, 0.25),
+        ("naswot", 1, 1.0),
+        ("2*synflow", 1, 2.0),
+    ]
+    assert votes.parse(asked.name) == asked
+    assert asked.weights == (3.0, 0.25, 1.0, 2.0)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_weight_counts_like_so_many_members_of_the_same_opinion(method):
+    values = np.random.default_rng(1).integers(0, 5, (12, 3)).astype(float)
+    values[3, 1] = values[7, 2] = np.nan
+    one, many = METHODS[method](values, (3.0, 1.0, 2.0)), METHODS[method](values[:, [0, 0, 0, 1, 2, 2]], None)
+    assert one.groups == many.groups
+    assert one.values == pytest.approx(many.values, rel=1e-14)
+    assert METHODS[method](values, (1.0, 1.0, 1.0)).groups == METHODS[method](values, None).groups
+    heavy = wrcor_ext.vote(f"vote:{method}(3*snip,-wrcor,naswot)", table(*values))
+    assert heavy.ranks != wrcor_ext.vote(f"vote:{method}(snip,-wrcor,naswot)", table(*values)).ranks
+
+
 @pytest.mark.parametrize(("name", "third"), [("sjw", "jacob_cor"), ("spw", "l2_norm")])
 def test_the_published_votes(name, third):
     asked = votes.parse(name)
@@ -194,13 +218,19 @@ def test_the_published_votes(name, third):
     [
         ("vote:majorty(snip,wrcor)", "unknown vote 'majorty': did you mean majority? known are majority, rank, "),
         ("vote:rank(snpi)", "'vote:rank(snpi)': unknown proxy 'snpi': did you mean snip"),
-        ("vote:rank(snip", "'vote:rank(snip' is not written as vote:METHOD(PROXY, -PROXY, ...)"),
-        ("rank(snip)", "'rank(snip)' is not written as vote:METHOD(PROXY, -PROXY, ...)"),
+        ("vote:rank(snip", "'vote:rank(snip' is not written as vote:METHOD(PROXY, -PROXY, 3*PROXY, ...)"),
+        ("rank(snip)", "'rank(snip)' is not written as vote:METHOD(PROXY, -PROXY, 3*PROXY, ...)"),
         ("vote:rank", "'vote:rank' is not written as"),
         ("vote:rank()", "'' is no proxy"),
         ("vote:rank(snip,,wrcor)", "'' is no proxy"),
         ("vote:rank(snip,--wrcor)", "'--wrcor' is no proxy"),
         ("vote:rank(snip(1),wrcor)", "is not written as"),
+        ("vote:rank(snip*3)", "'snip*3' is no proxy"),
+        ("vote:rank(-3*-snip)", "'-3*-snip' is no proxy"),
+        ("vote:rank(1e3*snip)", "'1e3*snip' is no proxy"),
+        ("vote:rank(3 snip)", "'3 snip' is no proxy"),
+        ("vote:rank(0*snip,wrcor)", "snip has no weight in 'vote:rank(0*snip,wrcor)'"),
+        ("vote:majority(1.5*snip,wrcor)", "1.5*snip in 'vote:majority(1.5*snip,wrcor)': a majority counts whole votes"),
         ("vote:rank(snip,-snip)", "snip votes twice in 'vote:rank(snip,-snip)'"),
         ("timm:resnet18", "unknown proxy or vote 'timm:resnet18': known are wrcor"),
         ("sjv", "unknown proxy or vote 'sjv': did you mean sjw"),

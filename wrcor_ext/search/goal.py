@@ -101,6 +101,11 @@ class Goal:
         """The canonical names of the members' proxies."""
         return tuple(member.proxy.name for member in self.members)
 
+    @property
+    def weights(self) -> tuple[float, ...]:
+        """How much each member of a vote counts."""
+        return tuple(member.weight for member in self.members)
+
     def values(self, scores: Mapping[str, float | None], costs: Mapping[str, float | None]) -> Values:
         """A candidate's values, turned round where lower is better; None where there is none."""
         if self.is_cost:
@@ -123,11 +128,12 @@ class Goal:
                 groups.setdefault(value, []).append(place)
             return [groups[value] for value in sorted(groups, reverse=True)]
         if self.method != "majority" or len(table) <= MOST_IN_A_MAJORITY:
-            return METHODS[self.method](table).groups
-        by_rank = METHODS["rank"](table).groups
+            return METHODS[self.method](table, self.weights).groups
+        by_rank = METHODS["rank"](table, self.weights).groups
         in_order = [place for group in by_rank for place in group]
         finalists = sorted(in_order[:MOST_IN_A_MAJORITY])
-        leading = [[finalists[place] for place in group] for group in METHODS["majority"](table[finalists]).groups]
+        majority = METHODS["majority"](table[finalists], self.weights).groups
+        leading = [[finalists[place] for place in group] for group in majority]
         taken = set(finalists)
         others = [[place for place in group if place not in taken] for group in by_rank]
         return [*leading, *(group for group in others if group)]

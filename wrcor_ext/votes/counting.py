@@ -65,7 +65,7 @@ def vote(what: str | Vote, candidates: Sequence[Mapping[str, Value]]) -> Outcome
     known = np.nonzero(~np.isnan(values).all(axis=1))[0]
     if not len(known):
         return Outcome((None,) * len(candidates), (None,) * len(candidates))
-    count = METHODS[asked.method](values[known])
+    count = METHODS[asked.method](values[known], asked.weights)
     ranks: list[int | None] = [None] * len(candidates)
     counted: list[float | None] = [None] * len(candidates)
     rank = 1

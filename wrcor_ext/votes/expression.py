@@ -1,4 +1,4 @@
-"""How a vote is written: `sjw`, or `vote:METHOD(PROXY, -PROXY, ...)`."""
+"""How a vote is written: `sjw`, or `vote:METHOD(PROXY, -PROXY, 3*PROXY, ...)`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from wrcor_ext.proxies import registry
 from wrcor_ext.proxies.registry import Proxy
 from wrcor_ext.votes.methods import METHODS
 
-SYNTAX = "vote:METHOD(PROXY, -PROXY, ...)"
+SYNTAX = "vote:METHOD(PROXY, -PROXY, 3*PROXY, ...)"
 
 # The votes of the WRCor paper (arXiv 2507.08841), by their published names.
 NAMED = {
@@ -20,7 +20,7 @@ NAMED = {
 }
 
 _EXPRESSION = re.compile(r"\s*vote\s*:\s*(?P<method>\w+)\s*\((?P<members>[^()]*)\)\s*")
-_MEMBER = re.compile(r"\s*(?P<sign>[+-]?)\s*(?P<name>\w+)\s*")
+_MEMBER = re.compile(r"\s*(?P<sign>[+-]?)\s*(?:(?P<weight>\d{1,6}(?:\.\d{1,6})?)\s*\*)?\s*(?P<name>[A-Za-z_]\w*)\s*")
 
 
 @dataclass(frozen=True)
@@ -30,10 +30,12 @@ class Member:
     Attributes:
         proxy: what is asked.
         sign: -1 turns its opinion round.
+        weight: how much its opinion counts, above 0; in a majority, how many votes it has.
     """
 
     proxy: Proxy
     sign: int = 1
+    weight: float = 1.0
 
     @property
     def orientation(self) -> int:
@@ -41,7 +43,8 @@ class Member:
         return self.sign if self.proxy.higher_is_better else -self.sign
 
     def __str__(self) -> str:
-        return f"{'-' if self.sign < 0 else ''}{self.proxy.name}"
+        weight = "" if self.weight == 1 else f"{self.weight:.6f}".rstrip("0").rstrip(".") + "*"
+        return f"{'-' if self.sign < 0 else ''}{weight}{self.proxy.name}"
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,11 @@ class Vote:
         """The canonical names of the members' proxies."""
         return tuple(member.proxy.name for member in self.members)
 
+    @property
+    def weights(self) -> tuple[float, ...]:
+        """How much each member counts."""
+        return tuple(member.weight for member in self.members)
+
 
 def is_vote(text: str) -> bool:
     """Whether a text is meant as a vote, well written or not, rather than as a proxy's name."""
@@ -73,10 +81,12 @@ def parse(text: str) -> Vote:
     """The vote that a name or an expression stands for.
 
     Args:
-        text: `sjw`, `spw`, or `vote:METHOD(PROXY, -PROXY, ...)` with names or aliases of proxies.
+        text: `sjw`, `spw`, or `vote:METHOD(PROXY, -PROXY, 3*PROXY, ...)` with names or aliases of proxies, each with
+            a weight or without, which is 1: up to six digits before the point and behind it.
 
     Raises:
-        InputError: for a text that is not written so, an unknown name, method or proxy, or a proxy that votes twice.
+        InputError: for a text that is not written so, an unknown name, method or proxy, a proxy that votes twice, a
+            weight of 0, or a part of a vote in a majority.
     """
     if not is_vote(text):
         raise InputError(f"unknown vote {text!r}: {did_you_mean(text, NAMED)}known are {', '.join(NAMED)} and {SYNTAX}")
@@ -91,6 +101,8 @@ def parse(text: str) -> Vote:
         member = _member(word, text)
         if member.proxy.name in found:
             raise InputError(f"{member.proxy.name} votes twice in {text!r}")
+        if method == "majority" and not member.weight.is_integer():
+            raise InputError(f"{member} in {text!r}: a majority counts whole votes")
         found[member.proxy.name] = member
     canonical = f"vote:{method}({','.join(map(str, found.values()))})"
     return Vote(text if text in NAMED else canonical, method, tuple(found.values()))
@@ -101,9 +113,13 @@ def _member(word: str, text: str) -> Member:
     if match is None:
         raise InputError(f"{text!r} is not written as {SYNTAX}: {word.strip()!r} is no proxy")
     try:
-        return Member(registry.get(match["name"]), -1 if match["sign"] == "-" else 1)
+        proxy = registry.get(match["name"])
     except InputError as error:
         raise InputError(f"{text!r}: {error}") from error
+    member = Member(proxy, -1 if match["sign"] == "-" else 1, float(match["weight"] or 1))
+    if not member.weight:
+        raise InputError(f"{proxy.name} has no weight in {text!r}: leave it out, or give it more than 0")
+    return member
 
 
 def lookup(name: str) -> Proxy | Vote:

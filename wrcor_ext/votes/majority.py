@@ -29,16 +29,18 @@ class Order:
     cycles: Sequence[Sequence[int]]
 
 
-def duels(table: npt.NDArray[np.float64]) -> Duels:
-    """[n, n]: whether more members prefer candidate i to j than j to i.
+def duels(table: npt.NDArray[np.float64], votes: Sequence[int] | None = None) -> Duels:
+    """[n, n]: whether more votes prefer candidate i to j than j to i.
 
     Args:
         table: [n, m], higher is better; NaN loses against every number, and abstains against NaN.
+        votes: [m], how many each member has; None: one.
     """
     lead = np.zeros((len(table), len(table)), dtype=np.int32)
-    for column in np.where(np.isnan(table), -np.inf, table).T:
-        lead += column[:, None] > column[None, :]
-        lead -= column[:, None] < column[None, :]
+    columns = np.where(np.isnan(table), -np.inf, table).T
+    for column, count in zip(columns, votes or [1] * len(columns), strict=True):
+        lead += np.int32(count) * (column[:, None] > column[None, :])
+        lead -= np.int32(count) * (column[:, None] < column[None, :])
     return np.asarray(lead > 0)
 
 

@@ -1,7 +1,8 @@
 """The ways to count a vote: pure functions over a table of values.
 
 A table is [n, m] float64: n candidates, m members, higher is better, NaN where a member has no value for a candidate.
-Such a candidate comes last for that member, behind every one that has a value. No function depends on the order of the
+Such a candidate comes last for that member, behind every one that has a value. Weights are [m], above 0; without them
+all members count alike. No function depends on the order of the
 candidates, not in the last bit either.
 """
 
@@ -17,6 +18,7 @@ import numpy.typing as npt
 from wrcor_ext.votes import majority
 
 Table = npt.NDArray[np.float64]
+Weights = Sequence[float] | None
 
 
 @dataclass(frozen=True)
@@ -34,43 +36,54 @@ class Count:
     cycles: Sequence[Sequence[int]] = ()
 
 
-def by_majority(table: Table) -> Count:
-    """Who wins against whom by the majority of the members; the value is the Copeland score, wins minus losses."""
-    beats = majority.duels(table)
+def by_majority(table: Table, weights: Weights = None) -> Count:
+    """Who wins against whom by the majority of votes; the value is the Copeland score, wins minus losses.
+
+    Weights are numbers of votes.
+    """
+    beats = majority.duels(table, None if weights is None else [int(weight) for weight in weights])
     found = majority.order(beats)
     return Count(majority.copeland(beats).astype(np.float64), found.groups, found.cycles)
 
 
-def by_rank(table: Table) -> Count:
+def by_rank(table: Table, weights: Weights = None) -> Count:
     """The mean over members of the rank, which is 1 for the worst and n for the best candidate; ties share the mean."""
-    return _by_value([math.fsum(row) / table.shape[1] for row in _each(_ranks, table)])
+    return _by_value(_sums(_each(_ranks, table), weights, mean=True))
 
 
-def by_logrank(table: Table) -> Count:
+def by_logrank(table: Table, weights: Weights = None) -> Count:
     """The sum over members of log(rank / n): being the worst for one member weighs more than being the best.
 
     The non-linear ranking aggregation of AZ-NAS (arXiv 2403.19232), ranks as for `by_rank`.
     """
-    return _by_value([math.fsum(map(math.log, row / len(table))) for row in _each(_ranks, table)])
+    logs = np.array([list(map(math.log, row)) for row in _each(_ranks, table) / len(table)])
+    return _by_value(_sums(logs, weights, mean=False))
 
 
-def by_zscore(table: Table) -> Count:
+def by_zscore(table: Table, weights: Weights = None) -> Count:
     """The mean over members of (value - mean) / standard deviation; without a value, one less than the lowest."""
-    return _by_value([math.fsum(row) / table.shape[1] for row in _each(_zscores, table)])
+    return _by_value(_sums(_each(_zscores, table), weights, mean=True))
 
 
-def by_minmax(table: Table) -> Count:
+def by_minmax(table: Table, weights: Weights = None) -> Count:
     """The mean over members of (value - lowest) / (highest - lowest); without a value, one less than the lowest."""
-    return _by_value([math.fsum(row) / table.shape[1] for row in _each(_shares, table)])
+    return _by_value(_sums(_each(_shares, table), weights, mean=True))
 
 
-METHODS: dict[str, Callable[[Table], Count]] = {
+METHODS: dict[str, Callable[[Table, Weights], Count]] = {
     "majority": by_majority,
     "rank": by_rank,
     "logrank": by_logrank,
     "zscore": by_zscore,
     "minmax": by_minmax,
 }
+
+
+def _sums(opinions: Table, weights: Weights, *, mean: bool) -> list[float]:
+    """The weighted sum, or mean, of each row."""
+    factors = np.ones(opinions.shape[1]) if weights is None else np.array(weights)
+    total = math.fsum(factors) if mean else 1.0
+    return [math.fsum(row) / total for row in opinions * factors]
 
 
 def _each(opinion: Callable[[npt.NDArray[np.float64]], npt.NDArray[np.float64]], table: Table) -> Table:
