@@ -46,6 +46,7 @@ OTHER = {
     "tail": 4,
     "group": 3,
     "workers": 2,
+    "shard": "2/3",
     "ray": "auto",
     "timeout": 60.0,
     "budget": 7,

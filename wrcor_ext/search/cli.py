@@ -35,7 +35,7 @@ from wrcor_ext.search.limits import limited
 from wrcor_ext.search.progress import Progress
 from wrcor_ext.search.refine import Leader, Scores, refine
 from wrcor_ext.search.score_cache import ScoreCache
-from wrcor_ext.search.setup import batch_of, space_of, strategy_of
+from wrcor_ext.search.setup import batch_of, part_in_words, space_of, strategy_of
 from wrcor_ext.search.study import Study, recorded_config
 from wrcor_ext.search.timings import EVALUATE, Timings
 from wrcor_ext.search.trial import Trial
@@ -111,29 +111,32 @@ def _run(
         messages.print(f"resuming {study.folder} after trial {study.resumed - 1}", markup=False)
     else:
         messages.print(f"searching into {study.folder}", markup=False)
+    if config.part is not None and not study.complete:
+        messages.print(part_in_words(config), markup=False)
     timings = Timings()
     with Interruption() as interruption:
         standing = study.standing() if messages.is_terminal else Standing(study.objective)  # only looked at there
-        progress = Progress(messages, budget=config.budget, done=study.resumed, standing=standing)
-        try:
-            with progress, make_pool(config, space, batch, evaluator) as pool:
-                driver.run(
-                    study.journal,
-                    space,
-                    strategy,
-                    evaluator,
-                    pool,
-                    objective=study.objective,
-                    budget=config.budget,
-                    group=config.group,
-                    dedup=config.dedup,
-                    latencies=latencies,
-                    progress=callbacks.Watchers(progress, watching),
-                    interruption=interruption,
-                    timings=timings,
-                )
-        except KeyboardInterrupt:
-            pass  # Asked for twice: the running trials are dropped, all finished ones are in the journal.
+        progress = Progress(messages, budget=config.own_budget, done=study.resumed, standing=standing)
+        if not study.merged:
+            try:
+                with progress, make_pool(config, space, batch, evaluator) as pool:
+                    driver.run(
+                        study.journal,
+                        space,
+                        strategy,
+                        evaluator,
+                        pool,
+                        objective=study.objective,
+                        budget=config.own_budget,
+                        group=config.group,
+                        dedup=config.dedup,
+                        latencies=latencies,
+                        progress=callbacks.Watchers(progress, watching),
+                        interruption=interruption,
+                        timings=timings,
+                    )
+            except KeyboardInterrupt:
+                pass  # Asked for twice: the running trials are dropped, all finished ones are in the journal.
         leaders, complete = study.leaders(), not config.refine
         if config.refine:
             with suppress(KeyboardInterrupt), timings.phase(EVALUATE):
@@ -143,14 +146,14 @@ def _run(
         watching.exhausted = study.journal.exhausted
     summary.show(study, leaders, written, timings, as_json=config.json)
     done = study.journal.count()
-    if study.journal.exhausted and done < config.budget:
+    if study.journal.exhausted and done < config.own_budget:
         messages.print(
-            f"the space is exhausted after {done} of {config.budget} trials: "
+            f"the space is exhausted after {done} of {config.own_budget} trials: "
             f"{config.strategy} has nothing more to propose",
             markup=False,
         )
     if not study.complete or not complete:
-        where = "before the best were refined" if study.complete else f"after {done} of {config.budget} trials"
+        where = "before the best were refined" if study.complete else f"after {done} of {config.own_budget} trials"
         resume = shlex.join([*COMMAND.split(), "--out", str(study.folder), "--resume"])
         messages.print(f"stopped {where}; to go on: {resume}", markup=False)
         return interruption.exit_code

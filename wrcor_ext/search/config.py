@@ -16,9 +16,10 @@ from wrcor_ext.errors import InputError
 from wrcor_ext.options import Kind, checked, option, options_of
 from wrcor_ext.repeats import MAX_REPEATS
 from wrcor_ext.scoring_options import MAX_THREADS, SCORES, ScoringOptions
-from wrcor_ext.search import goal
+from wrcor_ext.search import goal, shards
 from wrcor_ext.search.objective import Objective
 from wrcor_ext.search.objectives import REFERENCE_POINT, check_reference, coordinates, settled
+from wrcor_ext.search.shards import Shard
 
 # What shapes the network rather than the search; a space that does not take one refuses it.
 NETWORK_OPTIONS = ("stem_width", "cells_per_stage", "batch_norm", "stacks", "cells_per_stack", "resolution")
@@ -124,6 +125,11 @@ class SearchConfig(ScoringOptions):
         True, "score isomorphic candidates once; without, each one as in the published code", kinds.switch()
     )
     budget: int = option(128, "number of trials, those of the resumed run included", kinds.whole(1), role="adjustable")
+    shard: str | None = option(
+        None,
+        "evaluate only part I of N parts of the search, for `search merge` to join",
+        kinds.optional(shards.kind(), "the whole search"),
+    )
     workers: int | None = option(
         None,
         "processes that evaluate candidates side by side; the results do not depend on it",
@@ -189,6 +195,16 @@ class SearchConfig(ScoringOptions):
         if self.maximize or self.minimize:
             return Objective.of(self.maximize, self.minimize, coordinates(self.reference_point))
         return Objective.named(self.proxies[0])
+
+    @property
+    def part(self) -> Shard | None:
+        """Which part of a search this is; None for a whole one."""
+        return None if self.shard is None else Shard.parse(self.shard)
+
+    @property
+    def own_budget(self) -> int:
+        """Number of trials of this run: the budget, or its part of it."""
+        return self.budget if self.part is None else self.part.share(self.budget)
 
     def saved(self) -> dict[str, Any]:
         """What is recorded of the run: all options but those of one session, in YAML and JSON types."""

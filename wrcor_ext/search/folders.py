@@ -15,7 +15,8 @@ ROOT = Path("runs")
 def _stem(config: SearchConfig) -> str:
     # Votes, and whatever is a reference to an object, hold what neither shells nor file systems are fond of.
     names = (config.space, config.strategy, config.objective.name)
-    return "-".join(re.sub(r"\W+", "-", name).strip("-") for name in names)
+    stem = "-".join(re.sub(r"\W+", "-", name).strip("-") for name in names)
+    return stem if config.part is None else f"{stem}-shard{config.part.number}of{config.part.count}"
 
 
 def _numbered(config: SearchConfig, root: Path) -> dict[int, Path]:

@@ -80,7 +80,7 @@ def opened(folder: Path) -> Iterator[Run]:
         if "config" not in record:
             raise InputError(f"the run in {folder} has not begun: its {JOURNAL} is empty")
         config = configs.resolve(configs.from_mapping(record["config"], f"the run in {folder}"))
-        state: State = "complete" if journal.exhausted or journal.count() >= config.budget else "stopped"
+        state: State = "complete" if journal.exhausted or journal.count() >= config.own_budget else "stopped"
         if is_locked(folder):
             state = "running"
         yield Run(folder, config, record["environment"], journal, state)

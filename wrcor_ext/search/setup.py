@@ -19,6 +19,7 @@ from wrcor_ext.search.crew import MakeEvaluator
 from wrcor_ext.search.evaluator import Evaluator, InProcessEvaluator
 from wrcor_ext.spaces import Space
 from wrcor_ext.strategies import Strategy
+from wrcor_ext.strategies.interleaved import Interleaved
 
 
 def space_of(config: SearchConfig, **facts: int) -> Space[Any]:
@@ -37,11 +38,12 @@ def space_of(config: SearchConfig, **facts: int) -> Space[Any]:
 
 
 def strategy_of(config: SearchConfig, space: Space[Any]) -> Strategy[Any]:
-    """The strategy of a run, fresh.
+    """The strategy of a run, fresh; that of a shard proposes its part of the trials.
 
     Raises:
         InputError: for an option that the strategy does not take, or a space or value that it refuses.
     """
+    _refuse_part(config)
     taken = strategies.get(config.strategy).options
     for name in sorted({name for other in strategies.names() for name in strategies.get(other).options} - {*taken}):
         value = getattr(config, name, None)
@@ -49,7 +51,40 @@ def strategy_of(config: SearchConfig, space: Space[Any]) -> Strategy[Any]:
             takes = f"takes {' and '.join(map(flag, taken))}" if taken else "takes no option of its own"
             raise InputError(f"{flag(name)} {value} has no effect: strategy {config.strategy} {takes}")
     options = {name: getattr(config, name) for name in taken if name in configs.OPTIONS}
-    return strategies.create(config.strategy, space, seed=config.seed, preference=config.objective, **options)
+    part = config.part
+    seed = config.seed if part is None or proposals_are_shared(config) else part.seed(config.seed)
+    strategy = strategies.create(config.strategy, space, seed=seed, preference=config.objective, **options)
+    if part is None or not proposals_are_shared(config):
+        return strategy
+    return Interleaved(strategy, part.number - 1, part.count)
+
+
+def _refuse_part(config: SearchConfig) -> None:
+    if config.part is None:
+        return
+    if not config.own_budget:
+        raise InputError(f"--shard {config.part} has nothing to do: --budget {config.budget} is less than a trial each")
+    if config.refine:
+        raise InputError(
+            f"--refine {config.refine} cannot be used with --shard: merge the shards, then refine their best by "
+            "--out MERGED --resume --refine"
+        )
+
+
+def part_in_words(config: SearchConfig) -> str:
+    """What a shard does of its search."""
+    part, trials = config.part, f"{config.own_budget} of {config.budget} trials"
+    assert part is not None
+    if proposals_are_shared(config):
+        return f"shard {part}: {trials}, those whose number modulo {part.count} is {part.number - 1}"
+    return f"shard {part}: a search of its own for {trials}, since its proposals depend on what it finds"
+
+
+def proposals_are_shared(config: SearchConfig) -> bool:
+    """Whether the shards of a search divide the very trials of the whole; if not, each is a search of its own."""
+    measured = config.max_latency is not None and config.latency_table is None
+    # What is within a measured limit differs from machine to machine.
+    return not (strategies.get(config.strategy).factory.learns or measured)
 
 
 def batch_of(config: SearchConfig, image_size: int) -> Batch:

@@ -44,7 +44,7 @@ def facts(run: Run, top: int) -> dict[str, object]:
         "out": str(run.folder),
         "state": run.state,
         "trials": run.journal.count(),
-        "budget": run.config.budget,
+        "budget": run.config.own_budget,
         "status": run.journal.status_counts(),
         "seen_before": run.journal.duplicates(),
         "cached": run.journal.cached(),
@@ -66,7 +66,7 @@ def _print(run: Run, top: int) -> None:
     console = consoles.output()
     journal, config = run.journal, run.config
     console.print(
-        f"{run.folder}: {run.state}, {journal.count()} of {config.budget} trials", markup=False, soft_wrap=True
+        f"{run.folder}: {run.state}, {journal.count()} of {config.own_budget} trials", markup=False, soft_wrap=True
     )
     leaders = run.leaders(top)
     if leaders:

@@ -19,6 +19,8 @@ from wrcor_ext.search.recovery import Recovered
 from wrcor_ext.search.refine import LEADERS, Leader, leader
 
 JOURNAL = "trials.sqlite"
+# In the environment of a run that was merged and cannot go on: what it was merged from.
+MERGED = "merged"
 DERIVED = ("config.yaml", "trials.parquet", "best.json", "report.html")
 
 
@@ -42,6 +44,7 @@ class Study:
         resumed: how many trials it held when it was opened.
         notes: what changed in the environment since the run began, one phrase each.
         recovered: what became of the journal if it was damaged.
+        merged: whether it was merged from shards and has nothing to go on from.
 
     Raises:
         InputError: if the folder is in use, or holds another run, another configuration or other files.
@@ -55,6 +58,7 @@ class Study:
         self.config = config
         self.objective = config.objective
         self.notes: list[str] = []
+        self.merged = False
         self._leading: tuple[int, list[Leader], Front | None] | None = None
         self.recovered: Recovered | None = None
         _make(folder)
@@ -127,14 +131,20 @@ class Study:
                 f"(SHA-256 {before['batch_sha256'][:12]}... there, {str(environment['batch_sha256'])[:12]}... here)"
             )
         done = self.journal.count()
-        if done > self.config.budget:
+        if done > self.config.own_budget:
             raise InputError(f"run folder {self.folder} holds {done} trials, more than --budget {self.config.budget}")
+        self.merged = MERGED in before
+        if self.merged and not self.complete:
+            raise InputError(
+                f"run folder {self.folder} was merged from {before[MERGED]} and cannot go on: resume the shards and "
+                "merge them again"
+            )
         self.notes = environments.changes(before, environment)
 
     @property
     def complete(self) -> bool:
         """Whether the budget is spent, or the strategy has nothing more to propose."""
-        return self.journal.exhausted or self.journal.count() >= self.config.budget
+        return self.journal.exhausted or self.journal.count() >= self.config.own_budget
 
     def fingerprint(self) -> str:
         """SHA-256 over everything the search decided; equal for interrupted and uninterrupted runs."""

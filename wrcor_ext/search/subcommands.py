@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 COMMANDS = {
     "show": ("wrcor_ext.search.show", "what a run has found so far"),
     "compare": ("wrcor_ext.search.compare", "runs side by side, with statistics over seeds"),
+    "merge": ("wrcor_ext.search.merge", "the shards of one search joined to a run"),
     "export": ("wrcor_ext.search.export", "one candidate as a model file, weights and ONNX"),
 }
 

@@ -33,6 +33,8 @@ class Strategy(ABC, Generic[A]):
     """
 
     name: ClassVar[str]
+    # Whether what is proposed, and the state, depend on what is told. Where they do not, several can share the work.
+    learns: ClassVar[bool] = True
 
     def __init__(self, space: Space[A], *, seed: int, preference: Preference | None = None) -> None:
         self._space = space

@@ -30,6 +30,8 @@ class ExhaustiveSearch(Strategy[A]):
         InputError: if the architectures of the space have no numbers.
     """
 
+    learns = False
+
     def __init__(self, space: Space[A], *, seed: int, preference: Preference | None = None) -> None:
         super().__init__(space, seed=seed, preference=preference)
         count = space.nth_count

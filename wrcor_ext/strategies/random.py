@@ -28,6 +28,8 @@ class RandomSearch(Strategy[A]):
     (`Space.nth_count`) give independent draws, which may repeat.
     """
 
+    learns = False
+
     def __init__(self, space: Space[A], *, seed: int, preference: Preference | None = None) -> None:
         super().__init__(space, seed=seed, preference=preference)
         count = space.nth_count
