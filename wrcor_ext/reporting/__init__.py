@@ -5,5 +5,6 @@ from __future__ import annotations
 from wrcor_ext.reporting.candidate import Candidate, Candidates
 from wrcor_ext.reporting.drawing import draw
 from wrcor_ext.reporting.report import Report
+from wrcor_ext.reporting.tradeoff import Quantity, Tradeoff
 
-__all__ = ["Candidate", "Candidates", "Report", "draw"]
+__all__ = ["Candidate", "Candidates", "Quantity", "Report", "Tradeoff", "draw"]

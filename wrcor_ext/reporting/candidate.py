@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from wrcor_ext.reporting.costs import COSTS
+
 Floats = npt.NDArray[np.float64]
 
 
@@ -30,6 +32,9 @@ class Candidate:
         seen_before: whether its scores were taken over from an isomorphic candidate.
         reason: what went wrong; None if nothing did.
         cached: whether its scores were known from another run.
+        memory: peak bytes of activations; None where they cannot be counted.
+        layers: number of convolutions and linear layers, likewise.
+        latency: milliseconds of a forward pass; None where nobody asked for it.
     """
 
     trial: int
@@ -43,6 +48,14 @@ class Candidate:
     seen_before: bool = False
     reason: str | None = None
     cached: bool = False
+    memory: int | None = None
+    layers: int | None = None
+    latency: float | None = None
+
+    @property
+    def costs(self) -> dict[str, float | None]:
+        """What it costs, by the names of `wrcor_ext.reporting.costs.COSTS`."""
+        return {name: getattr(self, name) for name in COSTS}
 
 
 @dataclass(frozen=True)

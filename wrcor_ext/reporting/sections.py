@@ -1,16 +1,17 @@
-"""The tables and drawings of a report as HTML."""
+"""The numbers and tables of a report as HTML, but for those of the best candidates."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from html import escape
 from itertools import islice
 
 import numpy as np
 
-from wrcor_ext.reporting import drawing, numbers
+from wrcor_ext.reporting import numbers
 from wrcor_ext.reporting.candidate import Candidate, Candidates
 from wrcor_ext.reporting.statistics import operation_shares, spearman
+from wrcor_ext.reporting.tradeoff import Tradeoff
 
 # Kinds of failures that are listed one by one; what is rarer is summed up.
 MAX_REASONS = 10
@@ -19,11 +20,15 @@ MAX_REASONS = 10
 _MAX_REASON = 200
 
 
-def tiles(candidates: Candidates, best: Sequence[Candidate], objective: str) -> str:
+def tiles(candidates: Candidates, best: Mapping[int, Candidate], objective: str, tradeoff: Tradeoff | None) -> str:
     """The numbers at the top."""
+    if tradeoff is None:
+        found = {f"best {objective}": numbers.score(next((one.objective for one in best.values()), None))}
+    else:
+        found = {"front": str(len(tradeoff.members)), "hypervolume": numbers.short(tradeoff.volume, 4)}
     shown = {
         "trials": str(len(candidates)),
-        f"best {objective}": numbers.score(best[0].objective if best else None),
+        **found,
         "degenerate": str(candidates.statuses["degenerate"]),
         "failed": str(candidates.statuses["failed"]),
         "seen before": str(len(candidates) - len(candidates.own)),
@@ -32,44 +37,6 @@ def tiles(candidates: Candidates, best: Sequence[Candidate], objective: str) -> 
     }
     items = "".join(f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in shown.items())
     return f'<dl class="tiles">{items}</dl>'
-
-
-def best_table(best: Sequence[Candidate], objective: str) -> str:
-    """The best candidates with all their numbers."""
-    if not best:
-        return "<p>No candidate has a score.</p>"
-    proxies = list(best[0].scores)
-    # What is maximised has a column of its own only where it is no recorded score.
-    extra = [] if objective in proxies else [objective]
-    head = ["rank", *extra, *proxies, "FLOPs", "parameters", "trial", "architecture"]
-    rows = []
-    for rank, candidate in enumerate(best, start=1):
-        values = [numbers.score(candidate.objective) for _ in extra]
-        values += [numbers.score(candidate.scores[name]) for name in proxies]
-        values += [numbers.short(candidate.flops), numbers.short(candidate.params), str(candidate.trial)]
-        # The names once more, for narrow windows: there a row becomes a block, and the head is not shown.
-        cells = "".join(
-            f'<td data-name="{escape(name)}">{escape(value)}</td>'
-            for name, value in zip(head, (str(rank), *values), strict=False)
-        )
-        rows.append(f'<tr>{cells}<td class="text"><code>{escape(candidate.architecture)}</code></td></tr>')
-    heading = "".join(f"<th>{escape(name).replace('_', '_<wbr/>')}</th>" for name in head)  # may break there
-    return (
-        f'<section><h2>Best {len(rows)}</h2><table class="numbers"><thead><tr>{heading}</tr>'
-        f"</thead><tbody>{''.join(rows)}</tbody></table></section>"
-    )
-
-
-def drawings(best: Sequence[Candidate], space: str) -> str:
-    """Pictures of the best candidates, where their space has any."""
-    shown = []
-    for rank, candidate in enumerate(best, start=1):
-        picture = drawing.element(candidate.architecture, space)
-        if picture:
-            facts = f"{numbers.score(candidate.objective)}, {numbers.short(candidate.flops)} FLOPs"
-            caption = f"<figcaption><b>{rank}</b> {escape(facts)}</figcaption>"
-            shown.append(f'<figure class="picture">{caption}{picture}</figure>')
-    return f'<section class="pictures">{"".join(shown)}</section>' if shown else ""
 
 
 def side_by_side(*parts: str) -> str:
@@ -105,17 +72,21 @@ def _correlation(value: float | None, same: bool) -> str:
     return f'<td class="{sign}" style="--strength:{abs(value):.2f}">{value:.2f}</td>'
 
 
-def operations(candidates: Candidates, space: str) -> str:
-    """How often each operation appears among the best tenth and among all, over architectures with a score."""
+def operations(candidates: Candidates, space: str, tradeoff: Tradeoff | None) -> str:
+    """How often each operation appears among the best tenth, or on the front, and among all with a score."""
     objective = candidates.objective[candidates.own]
     order = np.argsort(-objective, kind="stable")[: np.count_nonzero(~np.isnan(objective))]  # NaN sorts last
-    shares = operation_shares(space, [candidates.architectures[place] for place in order])
+    ranked = [candidates.architectures[place] for place in order]
+    if tradeoff is None:
+        among, shares = "best tenth", operation_shares(space, ranked)
+    else:
+        among, shares = "front", operation_shares(space, ranked, tradeoff.architectures)
     if not shares:
         return ""
     rows = []
     for kind, of_kind in shares.items():
         rows.append(
-            f'<tr class="kind"><th scope="rowgroup">{escape(kind)}</th><td>best tenth</td><td>all</td><td></td></tr>'
+            f'<tr class="kind"><th scope="rowgroup">{escape(kind)}</th><td>{among}</td><td>all</td><td></td></tr>'
         )
         for name, (best, everyone) in of_kind.items():
             bars = f'<i class="best" style="width:{best:.1%}"></i><i style="width:{everyone:.1%}"></i>'

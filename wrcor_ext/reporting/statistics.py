@@ -62,12 +62,15 @@ def front(costs: Floats, scores: Floats) -> npt.NDArray[np.int64]:
     return found
 
 
-def operation_shares(space: str, ranked: Sequence[str]) -> dict[str, dict[str, tuple[float, float]]]:
-    """How often each operation appears among the best tenth, and among all.
+def operation_shares(
+    space: str, ranked: Sequence[str], chosen: Sequence[str] | None = None
+) -> dict[str, dict[str, tuple[float, float]]]:
+    """How often each operation appears among the best, and among all.
 
     Args:
         space: name of the space.
         ranked: architectures as text, the best first.
+        chosen: the best; the first tenth of the others if None.
 
     Returns:
         By kind of choice and operation the two shares, from 0 to 1; without what never appears, and without kinds
@@ -79,7 +82,7 @@ def operation_shares(space: str, ranked: Sequence[str]) -> dict[str, dict[str, t
     read = ranked[:: -(-len(ranked) // MAX_READ)]
     each = [counts(space, text) for text in read]
     everyone = _shares(each)
-    best = _shares(each[: math.ceil(len(each) / 10)])
+    best = _shares(each[: math.ceil(len(each) / 10)] if chosen is None else [counts(space, text) for text in chosen])
     return {
         kind: {name: (best.get(kind, {}).get(name, 0.0), share) for name, share in shares.items() if share}
         for kind, shares in everyone.items()

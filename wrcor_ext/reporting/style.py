@@ -17,10 +17,10 @@ p { color: var(--soft); margin: -8px 0 14px; font-size: .92rem; }
 section, figure { margin: 0 0 16px; }
 section:not(.charts):not(.cards):not(.pictures), figure, .cards > div { background: var(--card);
   border: 1px solid var(--line); border-radius: 10px; padding: 16px; }
-.tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(135px, 1fr)); gap: 12px; margin: 0 0 16px; }
+.tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(140px, 1fr)); gap: 12px; margin: 0 0 16px; }
 .tiles div { background: var(--card); border: 1px solid var(--line); border-radius: 10px; padding: 10px 14px; }
 dt { color: var(--soft); font-size: .85rem; }
-dd { margin: 0; font-size: 1.3rem; font-weight: 600; font-variant-numeric: tabular-nums; }
+dd { margin: 0; font-size: 1.2rem; font-weight: 600; font-variant-numeric: tabular-nums; }
 .charts, .cards { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 400px), 1fr)); gap: 16px;
   align-items: start; }
 .pictures { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 340px), 1fr)); gap: 16px;
@@ -73,6 +73,7 @@ svg { display: block; width: 100%; height: auto; }
 .chart .name { fill: var(--warm); font-weight: 600; }
 .grid { stroke: var(--line); stroke-width: 1; }
 .dots { stroke: var(--main); stroke-opacity: .4; stroke-width: 5; stroke-linecap: round; fill: none; }
+.strong { stroke: var(--warm); stroke-opacity: 1; stroke-width: 7; }
 .steps { stroke: var(--warm); stroke-width: 2; fill: none; }
 .mark { fill: var(--warm); stroke: var(--card); stroke-width: 1.5; }
 """

@@ -54,6 +54,10 @@ class Axis:
         room = 0.04 * (high - low) or max(abs(high), 1.0) * 0.04
         return cls(title, low - room, high + room, text)
 
+    def holds(self, value: float) -> bool:
+        """Whether a value lies on the axis."""
+        return self.low <= value <= self.high
+
     def ticks(self, wanted: int = 5) -> list[float]:
         """Round numbers inside the range, about so many."""
         raw = (self.high - self.low) / wanted
@@ -69,6 +73,7 @@ def chart(
     *,
     title: str,
     dots: Sequence[Point] = (),
+    strong: Sequence[Point] = (),
     line: Line | None = None,
     marks: Sequence[Mark] = (),
 ) -> str:
@@ -76,9 +81,10 @@ def chart(
 
     Args:
         x: the horizontal axis.
-        y: the vertical axis; what lies below it is left out.
+        y: the vertical axis; points that lie beyond an axis are left out.
         title: what it shows, for people who cannot see it.
         dots: points drawn faintly; thinned where there are too many.
+        strong: points drawn over them, thinned as well.
         line: drawn over the dots.
         marks: highlighted points.
     """
@@ -98,23 +104,35 @@ def chart(
         parts.append(_text(LEFT - 6, py(tick) + 4, y.text(tick), "end"))
     parts.append(_text((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 8, x.title, "middle"))
     parts.append(_text(0, 0, y.title, "middle", f"translate(13 {(TOP + HEIGHT - BOTTOM) / 2}) rotate(-90)"))
-    shown = [(px(a), py(b)) for a, b in _thinned([p for p in dots if y.low <= p[1]])]
-    # One path of zero-length strokes with round caps: a fraction of the size of one circle per point.
-    parts.append(f'<path class="dots" d="{"".join(f"M{a:.1f} {b:.1f}h0" for a, b in shown)}"/>')
+    for style, points in (("dots", dots), ("dots strong", strong)):
+        # One path of zero-length strokes with round caps: a fraction of the size of one circle per point.
+        shown = [(px(a), py(b)) for a, b in _thinned([(a, b) for a, b in points if x.holds(a) and y.holds(b)])]
+        if shown:
+            parts.append(f'<path class="{style}" d="{"".join(f"M{a:.1f} {b:.1f}h0" for a, b in shown)}"/>')
     if line is not None and line.points:
-        places = [(px(a), py(b)) for a, b in line.points]
-        path = f"M{places[0][0]:.1f} {places[0][1]:.1f}" + "".join(f"H{a:.1f}V{b:.1f}" for a, b in places[1:])
-        parts.append(f'<path class="steps" d="{path}"/>')
-        # Above the line: nothing lies higher than its end.
-        at = max(places[-1][0], LEFT + LABEL_ROOM)
-        parts.append(
-            f'<text class="name" x="{at:.1f}" y="{places[-1][1] - 9:.1f}" text-anchor="end">{escape(line.label)}</text>'
-        )
+        parts.append(_stepped([(px(a), py(b)) for a, b in line.points], line.label))
     parts += [
         f'<circle class="mark" cx="{px(m.x):.1f}" cy="{py(m.y):.1f}" r="5"><title>{escape(m.label)}</title></circle>'
         for m in marks
+        if x.holds(m.x) and y.holds(m.y)
     ]
     return "".join(parts) + "</svg>"
+
+
+def _stepped(places: Sequence[Point], label: str) -> str:
+    """A line through places of the drawing, with its name at its end, on the side where no other part of it is."""
+    path = f"M{places[0][0]:.1f} {places[0][1]:.1f}" + "".join(f"H{a:.1f}V{b:.1f}" for a, b in places[1:])
+    (start_x, start_y), (x, y) = places[0], places[-1]
+    if y > start_y:  # falls: the corner to the right of its end is empty
+        x, y, anchor = min(x + 10, WIDTH - RIGHT - LABEL_ROOM / 2), y + 4, "start"
+    elif x < start_x:
+        x, y, anchor = min(x, WIDTH - RIGHT - LABEL_ROOM), y - 9, "start"
+    else:
+        x, y, anchor = max(x, LEFT + LABEL_ROOM), y - 9, "end"
+    return (
+        f'<path class="steps" d="{path}"/>'
+        f'<text class="name" x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(label)}</text>'
+    )
 
 
 def _text(x: float, y: float, content: str, anchor: str, transform: str = "") -> str:

@@ -4,15 +4,10 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from itertools import islice
-from typing import Any
 
-import numpy as np
-
-from wrcor_ext.reporting import Candidate, Candidates, Report
-from wrcor_ext.search.config import DEFAULTS, NETWORK_OPTIONS, SearchConfig
 from wrcor_ext.search.front import Front
 from wrcor_ext.search.refine import Leader
 from wrcor_ext.search.trial import Trial
@@ -128,53 +123,3 @@ def leader_facts(leader: Leader) -> dict[str, object]:
 
 def _known(facts: Mapping[str, object]) -> dict[str, object]:
     return {name: value for name, value in facts.items() if value is not None}
-
-
-def report(
-    config: SearchConfig, record: Mapping[str, Any], trials: Callable[[], Iterable[Trial]], best: Sequence[Trial]
-) -> bytes:
-    """The HTML report.
-
-    Args:
-        config: of the run.
-        record: of the run.
-        trials: all trials in order, from the first one on at each call.
-        best: of them, best first.
-    """
-    objective = config.objective
-    heights = objective.chart_heights(trials())
-    candidates = Candidates.of(map(candidate, trials(), heights))
-    places = np.searchsorted(candidates.trial, [trial.trial for trial in best])
-    page = Report(
-        title=f"{config.strategy} search of {config.space}",
-        space=config.space,
-        objective=objective.height_name,
-        candidates=candidates,
-        best=[candidate(trial, heights[place]) for trial, place in zip(best, places, strict=True)],
-        # What the space decides by itself says nothing, and most of these options belong to other spaces.
-        configuration={
-            name: value
-            for name, value in config.saved().items()
-            if not (name in NETWORK_OPTIONS and value == getattr(DEFAULTS, name))
-        },
-        environment=record["environment"],
-    )
-    return page.html().encode()
-
-
-def candidate(trial: Trial, objective: float | None) -> Candidate:
-    """A trial as reports see it; `objective` is its height in charts."""
-    evaluation = trial.evaluation
-    return Candidate(
-        trial=trial.trial,
-        architecture=trial.architecture,
-        status=evaluation.status,
-        scores=evaluation.scores,
-        objective=objective,
-        flops=trial.flops,
-        params=trial.params,
-        seconds=evaluation.seconds,
-        seen_before=trial.duplicate_of is not None,
-        reason=evaluation.reason,
-        cached=evaluation.cached,
-    )

@@ -15,6 +15,9 @@ from wrcor_ext.search.objective import Objective
 from wrcor_ext.search.pareto import Floats, Indices
 from wrcor_ext.search.trial import Trial
 
+# Members that tables show: more than fit on a screen help nobody, and best.json holds them all.
+MOST_SHOWN = 20
+
 
 @dataclass(frozen=True)
 class Front:
@@ -173,3 +176,10 @@ def leading(journal: Journal, objective: Objective, count: int) -> tuple[list[in
         return objective.leaders(journal.own_scores(dedup=dedup), count), None
     front = Front.of(objective, *objective.table(journal.trials()))
     return front.trials.tolist(), front
+
+
+def shown_ranks(count: int) -> list[int]:
+    """The ranks, from 1, of the best `count` that tables show: evenly spread in their order, both ends among them."""
+    if count <= MOST_SHOWN:
+        return list(range(1, count + 1))
+    return [1 + round(place * (count - 1) / (MOST_SHOWN - 1)) for place in range(MOST_SHOWN)]

@@ -10,7 +10,7 @@ from types import TracebackType
 from wrcor_ext.errors import InputError
 from wrcor_ext.search import config as configs
 from wrcor_ext.search import environment as environments
-from wrcor_ext.search import exports, recovery
+from wrcor_ext.search import exports, recovery, report_file
 from wrcor_ext.search.config import SearchConfig, recorded_value, to_yaml
 from wrcor_ext.search.files import DamagedError, FolderLock, storage_errors, write_atomically
 from wrcor_ext.search.front import Front, Standing, leading
@@ -182,12 +182,12 @@ class Study:
         """
         leaders = self.leaders() if leaders is None else leaders
         record, front = self.journal.record(), self.front()
-        best = [one.trial for one in leaders[:LEADERS]]
+        best = [one.trial for one in leaders]
         # One after the other: of a long run, each takes much memory while it is made.
         contents: dict[str, Callable[[], bytes | None]] = {
             "trials.parquet": lambda: exports.parquet(self.journal.trials(), self.config.members, front),
             "best.json": lambda: exports.best_json(leaders, front) if leaders else None,
-            "report.html": lambda: exports.report(self.config, record, self.journal.trials, best),
+            "report.html": lambda: report_file.html(self.config, record, self.journal.trials, best, front),
         }
         written = [self.folder / "config.yaml", self.folder / JOURNAL]
         for name, make in contents.items():

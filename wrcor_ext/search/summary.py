@@ -11,13 +11,10 @@ from rich.table import Table
 from wrcor_ext.reporting import consoles, numbers
 from wrcor_ext.search.config import SearchConfig
 from wrcor_ext.search.exports import front_facts, leader_facts
-from wrcor_ext.search.front import Front
+from wrcor_ext.search.front import Front, shown_ranks
 from wrcor_ext.search.refine import Leader
 from wrcor_ext.search.study import Study
 from wrcor_ext.search.timings import Timings
-
-# Candidates of a front in the table: more than fit on a screen help nobody, and best.json has them all.
-MOST_SHOWN = 20
 
 
 def show(study: Study, leaders: Sequence[Leader], written: Sequence[Path], timings: Timings, *, as_json: bool) -> None:
@@ -46,12 +43,10 @@ def table(leaders: Sequence[Leader], config: SearchConfig) -> Table:
     """The best candidates with their scores and costs."""
     objective, proxies = config.objective, config.members
     refined = objective.proxies if any(leader.repeats for leader in leaders) else ()
-    title = f"best {len(leaders)} by {objective.name}"
-    if objective.is_front:
-        title = f"front of {len(leaders)} by {objective.name}"
-        if len(leaders) > MOST_SHOWN:
-            title = f"{MOST_SHOWN} of the {title}"
-        leaders = spread(leaders, MOST_SHOWN)
+    ranks = shown_ranks(len(leaders))
+    title = f"{'front of' if objective.is_front else 'best'} {len(leaders)} by {objective.name}"
+    if len(ranks) < len(leaders):
+        title = f"{len(ranks)} of the {title}"
     further = [goal.label for goal in objective.goals if goal.is_cost and goal.label not in ("flops", "params")]
     rows = Table(title=title, title_justify="left")
     # In the place of the scores that they correct: both do not fit beside the architecture.
@@ -59,7 +54,8 @@ def table(leaders: Sequence[Leader], config: SearchConfig) -> Table:
     for name in ("rank", "trial", *scores, *(["repeats"] if refined else []), "FLOPs", "parameters", *further):
         rows.add_column(name, justify="right", no_wrap=True)
     rows.add_column("architecture", overflow="fold")
-    for rank, leader in enumerate(leaders, start=1):
+    for rank in ranks:
+        leader = leaders[rank - 1]
         trial = leader.trial
         values = [
             numbers.score(leader.means.get(name), leader.standard_errors.get(name))
@@ -73,13 +69,6 @@ def table(leaders: Sequence[Leader], config: SearchConfig) -> Table:
         cost += [numbers.short(trial.costs[name]) for name in further]
         rows.add_row(str(rank), str(trial.trial), *values, *cost, trial.architecture)
     return rows
-
-
-def spread(leaders: Sequence[Leader], count: int) -> Sequence[Leader]:
-    """At most so many of a front, at equal distances in its order, both ends among them."""
-    if len(leaders) <= count:
-        return leaders
-    return [leaders[round(place * (len(leaders) - 1) / (count - 1))] for place in range(count)]
 
 
 def shown(value: object) -> str:
