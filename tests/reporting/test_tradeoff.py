@@ -188,7 +188,7 @@ def test_the_hypervolume_rises_step_by_step():
     assert len(heights) == 5  # from 0 to 3, 7, 8.5 G, and the end
     assert heights == sorted(heights, reverse=True)
     note = next(text(one) for one in report().iter("p") if "Hypervolumes" in text(one))
-    assert note.endswith("the worst that was seen of each objective: wrcor 2.00, FLOPs 50.0 M.")
+    assert note.endswith("measured from the point wrcor 2.00, FLOPs 50.0 M.")
 
 
 def test_a_long_line_is_thinned_and_keeps_its_end():

@@ -47,7 +47,7 @@ class Tradeoff:
         members: positions among the trials of those that no other beats in all objectives [k], in the front's order.
         architectures: of these, as text.
         volumes: the hypervolume after each trial [T].
-        reference: by objective, the worst that was seen: what hypervolumes are measured from.
+        reference: by objective, the point that hypervolumes are measured from.
     """
 
     quantities: Sequence[Quantity]

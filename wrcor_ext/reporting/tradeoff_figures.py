@@ -32,7 +32,7 @@ def charts(candidates: Candidates, best: Mapping[int, Candidate], objective: str
     values = candidates.objective[scored]
     shown.append(figures.best_so_far(candidates.trial[scored], values, figures.axis_of_scores(values, objective)))
     reference = ", ".join(one.text(tradeoff.reference[one.name]) for one in tradeoff.quantities)
-    note = f"Hypervolumes are measured from the worst that was seen of each objective: {reference}."
+    note = f"Hypervolumes are measured from the point {reference}."
     places = tradeoff.members.tolist()
     hidden = sum(not all(axes[one.name].holds(one.values[place]) for one in tradeoff.quantities) for place in places)
     return figures.section(shown, f"{note} Of the front beyond the charts: {hidden}." if hidden else note)
