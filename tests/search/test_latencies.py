@@ -19,6 +19,7 @@ from wrcor_ext.search.cli import main
 from wrcor_ext.search.config import SearchConfig
 from wrcor_ext.search.journal import Journal
 from wrcor_ext.search.latencies import KeptLatency
+from wrcor_ext.search.timings import EVALUATE, Timings
 
 ARCH = (1, 2, 3, 4)
 
@@ -151,16 +152,27 @@ def test_an_architecture_has_one_latency_in_a_run(journal):
     kept = KeptLatency(source, ToySpace())
     assert [kept.milliseconds(ARCH), kept.milliseconds((0, 0, 0, 0)), kept.milliseconds(ARCH)] == [1, 2, 1]
     assert journal.latencies() == {}
-    kept.keep_in(journal)
+    kept.keep_in(journal, Timings())
     assert kept.milliseconds((4, 4, 4, 4)) == 3
     assert journal.latencies() == {"1-2-3-4": 1, "0-0-0-0": 2, "4-4-4-4": 3}
+
+
+def test_measuring_is_evaluation_also_while_a_strategy_is_asked(journal, monkeypatch):
+    seconds = iter(range(100))
+    monkeypatch.setattr("time.perf_counter", lambda: float(next(seconds)))
+    timings, kept = Timings(), KeptLatency(Source(), ToySpace())
+    kept.keep_in(journal, timings)
+    with timings.phase("ask"):  # each look at the clock takes a second
+        kept.milliseconds(ARCH)
+        kept.milliseconds(ARCH)
+    assert timings.seconds == {EVALUATE: 1, "ask": 2}
 
 
 def test_what_the_journal_holds_counts(journal):
     journal.keep_latency("1-2-3-4", 77.0)
     kept = KeptLatency(Source(), ToySpace())
     assert kept.milliseconds(ARCH) == 1  # nobody knows of the journal yet
-    kept.keep_in(journal)
+    kept.keep_in(journal, Timings())
     assert kept.milliseconds(ARCH) == 77
     assert journal.latencies() == {"1-2-3-4": 77}
 
@@ -168,7 +180,7 @@ def test_what_the_journal_holds_counts(journal):
 def test_what_cannot_be_measured_takes_for_ever(journal):
     source = Source(RuntimeError("shapes do not fit"))
     kept = KeptLatency(source, ToySpace())
-    kept.keep_in(journal)
+    kept.keep_in(journal, Timings())
     assert kept.milliseconds(ARCH) == kept.milliseconds(ARCH) == math.inf
     assert source.calls == 1
     assert journal.latencies() == {"1-2-3-4": math.inf}

@@ -48,7 +48,7 @@ def nasbench_macro(rng: np.random.Generator) -> Space[Any]:
 
 
 @pytest.mark.parametrize("draw", [nasbench201, nasbench101, mobilenetv2, channelbench, nasbench_macro])
-@pytest.mark.parametrize("networks", [8, pytest.param(200, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("networks", [8, pytest.param(60, marks=pytest.mark.slow)])
 def test_what_the_forward_holds(draw, networks):
     rng = np.random.default_rng(networks)
     for place in range(networks):

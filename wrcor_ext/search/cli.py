@@ -87,8 +87,6 @@ def _search(argv: Sequence[str]) -> int:
             for note in study.notes:
                 messages.print(f"note: {note}; further scores may differ in their last digits", markup=False)
             with callbacks.watching(hooks, study, messages) as watching, _cache(config, messages) as cache:
-                if isinstance(latencies, KeptLatency):
-                    latencies.keep_in(study.journal)
                 make_pool = partial(cached_pool.chosen, cache, packing)
                 return _run(study, space, strategy, batch, messages, watching, make_pool, latencies)
 
@@ -114,6 +112,8 @@ def _run(
     if config.part is not None and not study.complete:
         messages.print(part_in_words(config), markup=False)
     timings = Timings()
+    if isinstance(latencies, KeptLatency):
+        latencies.keep_in(study.journal, timings)
     with Interruption() as interruption:
         standing = study.standing() if messages.is_terminal else Standing(study.objective)  # only looked at there
         progress = Progress(messages, budget=config.own_budget, done=study.resumed, standing=standing)

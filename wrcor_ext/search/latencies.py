@@ -10,6 +10,7 @@ from wrcor_ext.errors import BackendError, InputError
 from wrcor_ext.latency import LatencySource, LatencyTable, MeasuredLatency
 from wrcor_ext.search.config import SearchConfig
 from wrcor_ext.search.journal import Journal
+from wrcor_ext.search.timings import EVALUATE, Timings
 from wrcor_ext.spaces import Space
 
 A = TypeVar("A", bound=Hashable)
@@ -56,11 +57,17 @@ class KeptLatency(Generic[A]):
         self._space = space
         self._known: dict[str, float] = {}
         self._journal: Journal | None = None
+        self._timings = Timings()
 
-    def keep_in(self, journal: Journal) -> None:
-        """Goes by what the journal holds, and writes down there whatever else is found out, so far and from now on."""
+    def keep_in(self, journal: Journal, timings: Timings) -> None:
+        """Goes by what the journal holds, and writes down there whatever else is found out, so far and from now on.
+
+        Args:
+            journal: of the run.
+            timings: are told that measuring is evaluation, also while a strategy is asked.
+        """
         kept = journal.latencies()
-        self._journal = journal
+        self._journal, self._timings = journal, timings
         for text, latency in self._known.items():
             if text not in kept:
                 journal.keep_latency(text, latency)
@@ -71,7 +78,8 @@ class KeptLatency(Generic[A]):
         text = self._space.format(arch)
         if text not in self._known:
             try:
-                found = self._source.milliseconds(arch)
+                with self._timings.phase(EVALUATE):
+                    found = self._source.milliseconds(arch)
             except BackendError:
                 raise  # The installation is at fault, not the candidate.
             except Exception:  # noqa: BLE001  a network is foreign code: its evaluation will say what is wrong with it

@@ -14,15 +14,19 @@ class Timings:
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
+        self._inner = 0.0  # of the phases within the present one
 
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:
-        """Adds the time spent inside to phase `name`."""
+        """Adds the time spent inside to phase `name`, but for that of phases within it, which is theirs."""
         start = time.perf_counter()
+        before, self._inner = self._inner, 0.0
         try:
             yield
         finally:
-            self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - start
+            spent = time.perf_counter() - start
+            self.seconds[name] = self.seconds.get(name, 0.0) + spent - self._inner
+            self._inner = before + spent
 
     @property
     def total(self) -> float:
