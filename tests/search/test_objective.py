@@ -120,7 +120,9 @@ def test_duplicates_have_no_vote_but_the_height_of_their_first():
     objective = Objective.named("vote:rank(snip,wrcor)")
     trials = [scored(0, snip=1.0, wrcor=5.0), scored(1, snip=2.0, wrcor=1.0), scored(2, snip=3.0, wrcor=2.0)]
     without = objective.chart_heights(trials)
-    assert objective.chart_heights([*trials, trials[0].repeated(3, "x", None)]) == [*without, without[0]]
+    again = trials[0].repeated(3, "x", None)
+    assert objective.chart_heights([*trials, again]) == [*without, without[0]]
+    assert objective.chart_heights([*trials[1:], again]) == [0.0, 1.0, None]  # of a damaged journal
     assert objective.height_name == "share ranked lower by vote:rank(snip,wrcor)"
 
 

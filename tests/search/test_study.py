@@ -15,6 +15,7 @@ from pyarrow import parquet
 from wrcor_ext.errors import InputError, WrcorError
 from wrcor_ext.search import folders
 from wrcor_ext.search.config import SearchConfig
+from wrcor_ext.search.objective import Objective
 from wrcor_ext.search.study import Study, recorded_config
 
 CONFIG = SearchConfig(proxies=["wrcor", "naswot"], budget=5, seed=3)
@@ -109,6 +110,24 @@ def test_other_files_do_not_matter(tmp_path):
     (tmp_path / "notes.txt").write_text("mine")
     with opened(tmp_path) as study:
         assert study.resumed == 0
+
+
+def test_the_trials_are_not_read_for_the_best_again_without_new_ones(folder, monkeypatch):
+    read, once = [], Objective.leaders
+
+    def counted(self, scores, count):
+        read.append(count)
+        return once(self, scores, count)
+
+    monkeypatch.setattr(Objective, "leaders", counted)
+    with opened(folder) as study:
+        assert [one.trial.trial for one in study.leaders()] == [2, 0]
+        assert study.standing().best.trial == 2
+        study.export()
+        assert len(read) == 1
+        study.journal.append(trial(3, 9.0))
+        assert [one.trial.trial for one in study.leaders()] == [3, 2, 0]
+        assert study.standing().best.trial == 3
 
 
 def test_what_is_exported(folder):

@@ -160,7 +160,7 @@ def _run(
     if not leaders:
         raise WrcorError(
             f"none of {study.journal.count()} candidates could be scored, most often because: "
-            f"{study.journal.commonest_reason()}"
+            f"{study.journal.commonest_reason() or f'not all of {study.objective.name} are known'}"
         )
     return 0
 

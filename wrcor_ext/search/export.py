@@ -121,7 +121,8 @@ def _of_trial(run: Run, wanted: int) -> Leader:
         have = run.journal.count()
         raise InputError(f"--trial {wanted}: the run in {run.folder} has {have} trials, the first is 0") from None
     if run.config.objective.values(trial) is None:
-        raise InputError(f"--trial {wanted} has no score: {trial.evaluation.reason or trial.evaluation.status}")
+        why = trial.evaluation.reason or f"not all of {run.config.objective.name} are known"
+        raise InputError(f"--trial {wanted} has no score: {why}")
     return leader(trial)
 
 

@@ -172,12 +172,17 @@ class Objective:
         values = np.array(flat, dtype=np.float64).reshape(len(found), self.width)
         if not self.has_votes:
             return found, self._columns(values)
-        own = found == np.array(sources)
-        first = np.searchsorted(found[own], np.array(sources))
-        columns = (
-            part[:, 0] if goal.method is None else goal.heights(part[own])[first] for goal, part in self._parts(values)
-        )
-        return found, np.column_stack(list(columns))
+        firsts = np.array(sources, dtype=np.int64)
+        own = found == firsts
+        # A journal that was damaged may lack the trial that another one repeats.
+        voted = np.isin(firsts, found[own])
+        columns = np.full((len(found), len(self.goals)), math.nan)
+        for place, (goal, part) in enumerate(self._parts(values)):
+            if goal.method is None:
+                columns[:, place] = part[:, 0]
+            else:
+                columns[voted, place] = goal.heights(part[own])[np.searchsorted(found[own], firsts[voted])]
+        return found, columns
 
     def chart_heights(self, trials: Iterable[Trial]) -> list[float | None]:
         """The numbers of the first goal, None without one; argument as for `table`."""
