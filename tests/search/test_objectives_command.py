@@ -69,6 +69,16 @@ def test_one_objective_is_the_run_of_that_proxy(tiny, capsys):
     assert main([*words, "--maximize", "naswot", "--out", "a", "--resume"]) == 0
 
 
+def test_the_reference_point_may_change_when_a_run_is_resumed(tiny, capsys):
+    words = ["--maximize", "wrcor", "--minimize", "flops", "--reference-point", "flops=1e9"]
+    before = json_of(capsys, *tiny, *words, "--budget", "6", "--out", "a")
+    after = json_of(capsys, "--out", "a", "--resume", "--reference-point", "wrcor=-1000", "flops=2e9")
+    assert before["reference_point"]["flops"] == 1e9
+    assert after["reference_point"] == {"wrcor": -1000.0, "flops": 2e9}
+    assert after["hypervolume"] > before["hypervolume"]
+    assert after["fingerprint"] == before["fingerprint"]
+
+
 def test_a_direction_that_is_not_the_proxys_own_is_noted(tiny, capsys):
     words = [*tiny, "--budget", "3", "--minimize", "wrcor", "flops", "--out", "a", "--json"]
     assert main(words) == 0

@@ -212,14 +212,15 @@ def configuration(argv: Sequence[str]) -> tuple[SearchConfig, Path | None]:
     file = words.pop("config", None)
     layers = [configs.from_yaml(file)] if file is not None else []
     layers.append(from_words(OPTIONS, words))
-    config = configs.resolve(*layers)
-    if config.out is None:
+    given = {name: value for layer in layers for name, value in layer.items()}
+    if given.get("out") is None:
+        config = configs.resolve(*layers)
         return config, folders.latest_folder(config) if config.resume else None
-    folder = Path(config.out)
-    recorded = recorded_config(folder) if config.resume else None
-    if recorded is not None:
-        config = configs.resolve(configs.from_mapping(recorded, f"the run in {folder}"), *layers)
-    return config, folder
+    folder = Path(given["out"])
+    recorded = recorded_config(folder) if given.get("resume") else None
+    if recorded is not None:  # what is given may make sense only together with what is recorded
+        layers.insert(0, configs.from_mapping(recorded, f"the run in {folder}"))
+    return configs.resolve(*layers), folder
 
 
 def _parser() -> cli.Parser:
