@@ -136,7 +136,9 @@ class Crew(ABC, Generic[A, W]):
                         yield task.index, None, self._failed(answer.reason)
                     continue
                 self._release(worker)
-                if task is not None:
+                if task is None:
+                    self._lost_in_making = 0
+                else:
                     cost, evaluation = answer
                     yield task.index, cost, evaluation
 

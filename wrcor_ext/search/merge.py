@@ -54,7 +54,9 @@ def main(argv: Sequence[str]) -> int:
     )
     parser.add_argument("out", metavar="OUT", help="folder of the joined run; new, or empty")
     parser.add_argument("shards", metavar="SHARD", nargs="+", help="run folders of the shards")
-    parser.add_argument("--partial", action="store_true", help="join what there is, though shards lack or go on")
+    parser.add_argument(
+        "--partial", action="store_true", help="join what there is, though shards are missing or unfinished"
+    )
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     words = parser.parse_args(argv)
     out = Path(words.out)
