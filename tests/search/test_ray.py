@@ -160,6 +160,29 @@ def test_what_is_no_address_is_refused(tiny, tmp_path, monkeypatch, capsys):
     assert "--ray nonsense: no Ray cluster answers there: ValueError: Invalid address format: nonsense" in said
 
 
+CHAINED = """Traceback (most recent call last):
+  File "a.py", line 1, in <module>
+KeyError: 'a'
+
+During handling of the above exception, another exception occurred:
+
+Traceback (most recent call last):
+  File "b.py", line 2, in <module>
+RuntimeError: Version mismatch:
+    Ray: 2.9
+    Python: 3.9
+"""
+
+
+def test_what_an_attempt_ends_with_is_said_in_one_line():
+    assert ray_cluster._reason(CHAINED) == "RuntimeError: Version mismatch: Ray: 2.9 Python: 3.9"
+    said = "socket.gaierror: [Errno -2] no such name"
+    assert ray_cluster._reason(f"{said}\n") == said
+        ray_cluster._reason("socket.gaierror: [Errno -2] no such name\n") == "socket.gaierror: [Errno -2] no such name"
+    )
+    assert ray_cluster._reason("some\nwords") == "words"
+
+
 def test_without_ray_the_extra_is_named(tiny, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     said = refused(tiny, tmp_path, monkeypatch, capsys, "--ray")

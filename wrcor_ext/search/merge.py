@@ -123,9 +123,12 @@ def _refuse_another_search(first: Part, part: Part) -> None:
             f"{there.folder} is shard {first.shard} and {here.folder} is shard {part.shard}: "
             "they are parts of different searches"
         )
-    a, b = _decisive(there.config), _decisive(here.config)
-    different = [f"{name} is {a[name]!r} in {there.folder} and {b[name]!r} in {here.folder}" for name in a]
-    different = [line for line, name in zip(different, a, strict=True) if a[name] != b[name]]
+    other = _decisive(here.config)
+    different = [
+        f"{name} is {value!r} in {there.folder} and {other[name]!r} in {here.folder}"
+        for name, value in _decisive(there.config).items()
+        if other[name] != value
+    ]
     if different:
         raise InputError(f"the shards are parts of different searches: {', '.join(different)}")
     if there.environment["batch_sha256"] != here.environment["batch_sha256"]:
@@ -192,10 +195,9 @@ def _checkpoint(journal: Journal, config: SearchConfig, environment: Mapping[str
         InputError: if the trials are not those that it proposes.
     """
     space = space_of(config, num_classes=environment["num_classes"])
-    # From a table: with measured ones nothing is shared.
-    latencies = (
-        None if config.max_latency is None else source_of(config, space, image_size=environment["batch_shape"][-1])
-    )
+    latencies = None
+    if config.max_latency is not None:  # From a table: with measured ones nothing is shared.
+        latencies = source_of(config, space, image_size=environment["batch_shape"][-1])
     strategy = strategy_of(config, limited(space, config, latencies, begun=True))
     told, exhausted, state = 0, False, strategy.state()
     while told < config.budget and not exhausted:

@@ -20,10 +20,8 @@ from wrcor_ext.errors import InputError, WrcorError, in_words
 from wrcor_ext.search.config import SearchConfig
 from wrcor_ext.search.workers import cores
 
-# Of a cluster of this machine's own.
+# Stands for a cluster of this machine's own.
 LOCAL = "local"
-# Of the one that runs on this machine, or that RAY_ADDRESS names.
-AUTO = "auto"
 
 # How long a running cluster has to answer.
 ANSWER_SECONDS = 20.0
@@ -185,5 +183,7 @@ def _refuse_silent(address: str) -> None:
 
 def _reason(output: str) -> str:
     """What the last exception in a process's output says, in one line."""
-    errors = re.findall(r"^[\w.]*(?:Error|Exception|gaierror)\b.*(?:\n.*)*?\Z", output, re.MULTILINE)
-    return " ".join((errors[-1] if errors else output[-300:]).split())
+    lines = output.strip().splitlines() or ["it ended without a word"]
+    # Lines of a traceback are indented; what an exception says may take several lines.
+    begins = [index for index, line in enumerate(lines) if re.match(r"[\w.]*(Error|Exception|error)\b", line)]
+    return " ".join(" ".join(lines[begins[-1] if begins else -1 :]).split())

@@ -77,7 +77,7 @@ def part_in_words(config: SearchConfig) -> str:
     assert part is not None
     if proposals_are_shared(config):
         return f"shard {part}: {trials}, those whose number modulo {part.count} is {part.number - 1}"
-    return f"shard {part}: a search of its own for {trials}, since its proposals depend on what it finds"
+    return f"shard {part}: a search of its own for {trials}"
 
 
 def proposals_are_shared(config: SearchConfig) -> bool:
