@@ -8,6 +8,7 @@ import json
 import re
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -133,6 +134,21 @@ def test_rank_and_trial_choose_the_candidate(tmp_path, without_packages):
     exported(folder, "--trial", 0, "--out", tmp_path / "first")
     assert (tmp_path / "first" / "candidate.json").read_bytes() == (tmp_path / "second/candidate.json").read_bytes()
     assert (tmp_path / "first" / "architecture.txt").read_text() == f"{CELL}\n"
+
+
+def test_of_several_objectives_ranks_are_those_of_the_front_by_the_first_one(tmp_path, capsys, without_packages):
+    config = replace(CONFIG, maximize=["wrcor"], minimize=["flops"])
+    with Study(tmp_path / "run", config, ENVIRONMENT) as study:
+        for number, (value, flops) in enumerate([(3.0, 10), (8.0, 30), (5.0, 20), (4.0, 25)]):
+            study.journal.append(trial(number, value, architecture=(CELL, OTHER)[number % 2], cost=Cost(flops, 20)))
+        study.export()
+    listed = json.loads((tmp_path / "run" / "best.json").read_text())["front"]
+    assert [one["trial"] for one in listed] == [1, 2, 0]
+    for rank, one in enumerate(listed, start=1):
+        exported(tmp_path / "run", "--rank", rank, "--out", tmp_path / f"{rank}")
+        assert json.loads((tmp_path / f"{rank}" / "candidate.json").read_text()) == one
+    assert main(["export", str(tmp_path / "run"), "--rank", "4"]) == 2
+    assert re.search("--rank 4: the run in .* has 3 candidates on its front", capsys.readouterr().err)
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,9 @@ from wrcor_ext.data import Batch
 from wrcor_ext.devices import Device, checked_device, device_name
 from wrcor_ext.machine import commit
 
+# In the environment of a run that was merged and cannot go on: what it was merged from.
+MERGED = "merged"
+
 
 def environment(batch: Batch, device: Device = "cpu") -> dict[str, object]:
     """Versions, hardware and the fingerprint of the batch, as JSON values. Nothing that identifies the machine.

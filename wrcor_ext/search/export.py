@@ -38,7 +38,7 @@ def main(argv: Sequence[str]) -> int:
     """
     parser = cli.Parser(prog=COMMAND, description="Writes one candidate of a run as files for other programs.")
     parser.add_argument("run", metavar="RUN", help="run folder")
-    parser.add_argument("--rank", metavar="N", help="the N-th best candidate (default: 1)")
+    parser.add_argument("--rank", metavar="N", help="the N-th best, or of the front (default: 1)")
     parser.add_argument("--trial", metavar="N", help="the candidate of this trial instead")
     parser.add_argument("--out", metavar="DIR", help="folder to write to (default: export/trial-N in the run folder)")
     words = parser.parse_args(argv)
@@ -110,7 +110,8 @@ def _with_extra(model: nn.Module, images: torch.Tensor, text: str, seed: int) ->
 def _of_rank(run: Run, rank: int) -> Leader:
     leaders = run.leaders(rank)
     if len(leaders) < rank:
-        raise InputError(f"--rank {rank}: the run in {run.folder} has {len(leaders)} candidates with a score")
+        what = "candidates with a score" if run.front is None else "candidates on its front"
+        raise InputError(f"--rank {rank}: the run in {run.folder} has {len(leaders)} {what}")
     return leaders[rank - 1]
 
 

@@ -178,8 +178,13 @@ def leading(journal: Journal, objective: Objective, count: int) -> tuple[list[in
     return front.trials.tolist(), front
 
 
-def shown_ranks(count: int) -> list[int]:
-    """The ranks, from 1, of the best `count` that tables show: evenly spread in their order, both ends among them."""
-    if count <= MOST_SHOWN:
+def shown_ranks(count: int, most: int = MOST_SHOWN) -> list[int]:
+    """The ranks, from 1, of those of `count` that tables show: evenly spread in their order, both ends among them.
+
+    Args:
+        count: how many there are.
+        most: how many are shown; of more than one, the first and the last.
+    """
+    if count <= most:
         return list(range(1, count + 1))
-    return [1 + round(place * (count - 1) / (MOST_SHOWN - 1)) for place in range(MOST_SHOWN)]
+    return [1 + round(place * (count - 1) / max(1, most - 1)) for place in range(most)]

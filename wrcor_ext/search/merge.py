@@ -16,6 +16,7 @@ from wrcor_ext.errors import InputError
 from wrcor_ext.reporting import consoles
 from wrcor_ext.search import runs, show
 from wrcor_ext.search.config import SearchConfig
+from wrcor_ext.search.environment import MERGED
 from wrcor_ext.search.files import storage_errors
 from wrcor_ext.search.journal import Journal
 from wrcor_ext.search.latencies import source_of
@@ -23,7 +24,7 @@ from wrcor_ext.search.limits import limited
 from wrcor_ext.search.runs import Run
 from wrcor_ext.search.setup import proposals_are_shared, space_of, strategy_of
 from wrcor_ext.search.shards import Shard
-from wrcor_ext.search.study import MERGED, Study
+from wrcor_ext.search.study import Study
 from wrcor_ext.search.trial import Trial
 
 COMMAND = "python -m wrcor_ext.search merge"

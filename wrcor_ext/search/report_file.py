@@ -11,6 +11,7 @@ import numpy as np
 from wrcor_ext.reporting import Candidate, Candidates, Quantity, Report, Tradeoff
 from wrcor_ext.reporting.costs import COSTS, title
 from wrcor_ext.search.config import DEFAULTS, NETWORK_OPTIONS, SearchConfig
+from wrcor_ext.search.environment import MERGED
 from wrcor_ext.search.front import Front, shown_ranks, volumes
 from wrcor_ext.search.pareto import Floats, Indices
 from wrcor_ext.search.trial import Trial
@@ -39,7 +40,7 @@ def html(
     by_rank = {rank: candidate(best[rank - 1], heights[places[rank - 1]]) for rank in shown_ranks(len(best))}
     page = Report(
         title=f"{config.strategy} search of {config.space}",
-        state=_state(config, len(numbers), exhausted=bool(record.get("exhausted"))),
+        state=_state(config, record, len(numbers)),
         space=config.space,
         objective=objective.height_name,
         candidates=Candidates.of(map(candidate, trials(), heights)),
@@ -56,14 +57,19 @@ def html(
     return page.html().encode()
 
 
-def _state(config: SearchConfig, done: int, *, exhausted: bool) -> str:
+def _state(config: SearchConfig, record: Mapping[str, Any], done: int) -> str:
     """How far a run is, what it looks for, and within which limits."""
-    if done >= config.budget:
-        sentences = [f"Complete: {done} trials."]
-    elif exhausted:
-        sentences = [f"Complete after {done} of {config.budget} trials: the strategy has nothing more to propose."]
+    sentences, budget, environment = [], config.own_budget, record["environment"]
+    if config.part is not None:
+        sentences.append(f"Shard {config.part} of a search.")
+    if done >= budget:
+        sentences.append(f"Complete: {done} trials.")
+    elif record.get("exhausted"):
+        sentences.append(f"Complete after {done} of {budget} trials: the strategy has nothing more to propose.")
     else:
-        sentences = [f"Stopped after {done} of {config.budget} trials."]
+        sentences.append(f"Stopped after {done} of {budget} trials.")
+    if MERGED in environment:
+        sentences.append(f"Merged from {environment[MERGED]}.")
     if config.objective.is_front:
         for verb, sign in (("Maximises", 1), ("Minimises", -1)):
             goals = [title(goal.label) for goal in config.objective.goals if goal.sign == sign]

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,7 +14,7 @@ from wrcor_ext.errors import InputError
 from wrcor_ext.search import config as configs
 from wrcor_ext.search.config import SearchConfig
 from wrcor_ext.search.files import is_locked
-from wrcor_ext.search.front import leading
+from wrcor_ext.search.front import Front, leading, shown_ranks
 from wrcor_ext.search.journal import Journal
 from wrcor_ext.search.refine import Leader, leader
 from wrcor_ext.search.study import JOURNAL
@@ -39,15 +40,30 @@ class Run:
     journal: Journal
     state: State
 
+    @cached_property
+    def front(self) -> Front | None:
+        """Of several objectives, the candidates that no other dominates; None of one objective."""
+        return leading(self.journal, self.config.objective, 0)[1] if self.config.objective.is_front else None
+
     def leaders(self, count: int) -> list[Leader]:
         """The best candidates, best first; once the run has ended, those come first that refining ordered.
 
         Of several objectives, the first ones of the front.
         """
+        if self.front is not None:
+            return [leader(self.journal.trial(number)) for number in self.front.trials[:count].tolist()]
         found, _ = leading(self.journal, self.config.objective, count)
         refined = [] if self.state == "running" else self._refined()
         numbers = {one.trial.trial for one in refined}
         return [*refined, *(leader(self.journal.trial(number)) for number in found if number not in numbers)][:count]
+
+    def shown(self, count: int) -> dict[int, Leader]:
+        """The best candidates by rank, as many as are to be shown; of a front evenly spread over it."""
+        if self.front is None:
+            return dict(enumerate(self.leaders(count), start=1))
+        numbers = self.front.trials
+        ranks = shown_ranks(len(numbers), count)
+        return {rank: leader(self.journal.trial(numbers[rank - 1].item())) for rank in ranks}
 
     def _refined(self) -> list[Leader]:
         try:

@@ -11,7 +11,8 @@ from wrcor_ext.options import whole
 from wrcor_ext.reporting import consoles, numbers
 from wrcor_ext.search import runs, summary
 from wrcor_ext.search.config import DEFAULTS
-from wrcor_ext.search.exports import leader_facts
+from wrcor_ext.search.environment import MERGED
+from wrcor_ext.search.exports import front_facts, leader_facts
 from wrcor_ext.search.runs import Run
 from wrcor_ext.search.words import number
 
@@ -26,7 +27,9 @@ def main(argv: Sequence[str]) -> int:
     """
     parser = cli.Parser(prog=COMMAND, description="Shows what a run has found so far, without changing it.")
     parser.add_argument("run", metavar="RUN", help="run folder")
-    parser.add_argument("--top", default="5", metavar="N", help="how many of the best to show (default: 5)")
+    parser.add_argument(
+        "--top", default="5", metavar="N", help="how many of the best, or of the front, to show (default: 5)"
+    )
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     words = parser.parse_args(argv)
     top = number("--top", words.top, whole(1))
@@ -50,10 +53,19 @@ def facts(run: Run, top: int) -> dict[str, object]:
         "cached": run.journal.cached(),
         "seconds": run.journal.seconds(),
         "reasons": run.journal.reasons(),
-        "best": [leader_facts(one) for one in run.leaders(top)],
+        **_best_facts(run, top),
         "options": changed(run),
         "environment": run.environment,
     }
+
+
+def _best_facts(run: Run, top: int) -> dict[str, object]:
+    shown = run.shown(top)
+    if run.front is None:
+        return {"best": [leader_facts(one) for one in shown.values()]}
+    facts = front_facts(run.front, list(shown.values()))
+    members = [{"rank": rank, **leader_facts(one)} for rank, one in shown.items()]
+    return {**facts, "front_size": len(run.front.trials), "front": members}
 
 
 def changed(run: Run) -> dict[str, object]:
@@ -65,12 +77,15 @@ def changed(run: Run) -> dict[str, object]:
 def _print(run: Run, top: int) -> None:
     console = consoles.output()
     journal, config = run.journal, run.config
-    console.print(
-        f"{run.folder}: {run.state}, {journal.count()} of {config.own_budget} trials", markup=False, soft_wrap=True
-    )
-    leaders = run.leaders(top)
+    merged = f", merged from {run.environment[MERGED]}" if MERGED in run.environment else ""
+    progress = f"{journal.count()} of {config.own_budget} trials"
+    console.print(f"{run.folder}: {run.state}, {progress}{merged}", markup=False, soft_wrap=True)
+    leaders = run.shown(top)
     if leaders:
-        console.print(summary.table(leaders, config))
+        count = len(leaders) if run.front is None else len(run.front.trials)
+        console.print(summary.table(leaders, count, config))
+        for sentence in summary.hypervolume(run.front):
+            console.print(sentence, markup=False)
     counts = [f"{count} {status}" for status, count in journal.status_counts().items()]
     parts = [*counts, f"{journal.duplicates()} seen before"]
     if cached := journal.cached():

@@ -19,8 +19,6 @@ from wrcor_ext.search.recovery import Recovered
 from wrcor_ext.search.refine import LEADERS, Leader, leader
 
 JOURNAL = "trials.sqlite"
-# In the environment of a run that was merged and cannot go on: what it was merged from.
-MERGED = "merged"
 DERIVED = ("config.yaml", "trials.parquet", "best.json", "report.html")
 
 
@@ -133,11 +131,11 @@ class Study:
         done = self.journal.count()
         if done > self.config.own_budget:
             raise InputError(f"run folder {self.folder} holds {done} trials, more than --budget {self.config.budget}")
-        self.merged = MERGED in before
+        self.merged = environments.MERGED in before
         if self.merged and not self.complete:
             raise InputError(
-                f"run folder {self.folder} was merged from {before[MERGED]} and cannot go on: resume the shards and "
-                "merge them again"
+                f"run folder {self.folder} was merged from {before[environments.MERGED]} and cannot go on: "
+                "resume the shards and merge them again"
             )
         self.notes = environments.changes(before, environment)
 

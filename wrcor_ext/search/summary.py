@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from rich.table import Table
 
 from wrcor_ext.reporting import consoles, numbers
+from wrcor_ext.reporting.costs import COSTS, text, title
 from wrcor_ext.search.config import SearchConfig
 from wrcor_ext.search.exports import front_facts, leader_facts
 from wrcor_ext.search.front import Front, shown_ranks
@@ -24,10 +25,15 @@ def show(study: Study, leaders: Sequence[Leader], written: Sequence[Path], timin
         return
     console = consoles.output()
     if leaders:
-        console.print(table(leaders, study.config))
+        ranked = {rank: leaders[rank - 1] for rank in shown_ranks(len(leaders))}
+        console.print(table(ranked, len(leaders), study.config))
     counts = study.journal.status_counts()
     total = sum(counts.values())
-    parts = [f"{total} trials", *(f"{number} {status}" for status, number in counts.items() if status != "ok")]
+    parts = [
+        f"{total} trials",
+        *hypervolume(study.front()),
+        *(f"{number} {status}" for status, number in counts.items() if status != "ok"),
+    ]
     if cached := study.journal.cached():
         parts.append(f"{cached} from the cache")
     if timings.total:
@@ -39,23 +45,28 @@ def show(study: Study, leaders: Sequence[Leader], written: Sequence[Path], timin
     )
 
 
-def table(leaders: Sequence[Leader], config: SearchConfig) -> Table:
-    """The best candidates with their scores and costs."""
+def table(leaders: Mapping[int, Leader], count: int, config: SearchConfig) -> Table:
+    """The best candidates with their scores and costs.
+
+    Args:
+        leaders: by rank.
+        count: how many there are, of which these are shown.
+        config: of the run.
+    """
     objective, proxies = config.objective, config.members
-    refined = objective.proxies if any(leader.repeats for leader in leaders) else ()
-    ranks = shown_ranks(len(leaders))
-    title = f"{'front of' if objective.is_front else 'best'} {len(leaders)} by {objective.name}"
-    if len(ranks) < len(leaders):
-        title = f"{len(ranks)} of the {title}"
-    further = [goal.label for goal in objective.goals if goal.is_cost and goal.label not in ("flops", "params")]
-    rows = Table(title=title, title_justify="left")
+    refined = objective.proxies if any(leader.repeats for leader in leaders.values()) else ()
+    heading = f"{'front of' if objective.is_front else 'best'} {count} by {objective.name}"
+    if len(leaders) < count:
+        heading = f"{len(leaders)} of the {heading}"
+    costs = ["flops", "params", *(goal.label for goal in objective.goals if goal.is_cost)]
+    costs = list(dict.fromkeys(costs))
+    rows = Table(title=heading, title_justify="left")
     # In the place of the scores that they correct: both do not fit beside the architecture.
     scores = [f"mean {name}" if name in refined else name for name in proxies]
-    for name in ("rank", "trial", *scores, *(["repeats"] if refined else []), "FLOPs", "parameters", *further):
+    for name in ("rank", "trial", *scores, *(["repeats"] if refined else []), *(COSTS[name].title for name in costs)):
         rows.add_column(name, justify="right", no_wrap=True)
     rows.add_column("architecture", overflow="fold")
-    for rank in ranks:
-        leader = leaders[rank - 1]
+    for rank, leader in leaders.items():
         trial = leader.trial
         values = [
             numbers.score(leader.means.get(name), leader.standard_errors.get(name))
@@ -65,10 +76,17 @@ def table(leaders: Sequence[Leader], config: SearchConfig) -> Table:
         ]
         if refined:
             values.append(str(leader.repeats))
-        cost = [numbers.short(trial.flops), numbers.short(trial.params)]
-        cost += [numbers.short(trial.costs[name]) for name in further]
-        rows.add_row(str(rank), str(trial.trial), *values, *cost, trial.architecture)
+        values += [COSTS[name].text(trial.costs[name]) for name in costs]
+        rows.add_row(str(rank), str(trial.trial), *values, trial.architecture)
     return rows
+
+
+def hypervolume(front: Front | None) -> list[str]:
+    """The volume of a front in words, and what it is measured from; nothing of one objective, or without members."""
+    if front is None or not len(front.trials):
+        return []
+    point = ", ".join(f"{title(name)} {text(name, value)}" for name, value in front.reference_point.items())
+    return [f"hypervolume {numbers.short(front.volume, 4)} above {point}"]
 
 
 def shown(value: object) -> str:
