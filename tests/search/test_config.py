@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
+import pickle
 
 import pytest
 import yaml
@@ -289,6 +291,15 @@ def test_objectives_are_scored_and_come_first_among_the_proxies():
 )
 def test_one_objective_in_its_own_direction_is_the_first_proxy(given, same):
     assert SearchConfig(**given) == SearchConfig(**same)
+
+
+def test_a_configuration_goes_to_other_processes_without_its_objective():
+    config = SearchConfig(**TOGETHER)
+    assert config.objective.is_front
+    assert b"Objective" not in pickle.dumps(config)
+    there = copy.copy(config)  # by the same state
+    assert there == config
+    assert there.objective == config.objective
 
 
 @pytest.mark.parametrize("given", [{"maximize": ["zen_score_cossim"]}, {"minimize": ["wrcor"]}])

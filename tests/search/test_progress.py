@@ -12,16 +12,18 @@ from rich.console import Console
 from wrcor_ext.search.front import Standing
 from wrcor_ext.search.objective import Objective
 from wrcor_ext.search.progress import WIDE, Progress
+from wrcor_ext.spaces import Cost
 
+ONE, FRONT = Objective.named("wrcor"), Objective.of(["wrcor"], ["flops"])
 TRIALS = [trial(3, 1.25), trial(4, None), trial(5, 2.5), trial(6, 2.0), trial(7, 1.25, duplicate_of=3)]
 
 
-def displayed(*, width=WIDE, terminal=True, objective="wrcor", best=None):
+def displayed(*, width=WIDE, terminal=True, objective=ONE, best=None, trials=TRIALS):
     console = Console(file=io.StringIO(), force_terminal=terminal, width=width, color_system=None)
-    standing = Standing(Objective.named(objective), [] if best is None else [best])
+    standing = Standing(objective, [] if best is None else [best])
     progress = Progress(console, budget=20, done=3, standing=standing)
     with progress:
-        for one in TRIALS:
+        for one in trials:
             progress.show(one)
     return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", console.file.getvalue()).replace("\r", "\n")
 
@@ -40,12 +42,20 @@ def test_a_resumed_run_shows_its_own_best():
 
 
 def test_a_vote_has_a_best_but_no_number():
-    assert "best by vote:rank(wrcor,naswot): trial 5" in displayed(objective="vote:rank(wrcor,naswot)")
+    assert "best by vote:rank(wrcor,naswot): trial 5" in displayed(objective=Objective.named("vote:rank(wrcor,naswot)"))
 
 
+def test_of_several_objectives_it_shows_the_front_and_its_hypervolume():
+    trials = [trial(n, wrcor, cost=Cost(flops, 20)) for n, (wrcor, flops) in enumerate([(1.0, 9), (2.0, 8), (3.0, 9)])]
+    text = displayed(objective=FRONT, trials=trials)
+    assert "front of 2, hypervolume 1 " in text  # above (1, 9), which only (2, 8) surpasses in both
+    assert "no wrcor, -flops yet" in displayed(objective=FRONT, trials=[trial(0, None)])
+
+
+@pytest.mark.parametrize("objective", [ONE, FRONT])
 @pytest.mark.parametrize("width", [40, 60, 80, WIDE])
-def test_it_never_wraps(width):
-    assert max(map(len, displayed(width=width).splitlines())) <= width
+def test_it_never_wraps(width, objective):
+    assert max(map(len, displayed(width=width, objective=objective).splitlines())) <= width
 
 
 def test_nothing_is_shown_where_there_is_no_terminal():

@@ -189,6 +189,10 @@ class SearchConfig(ScoringOptions):
         if self.refine and self.objective.is_front:
             raise InputError(f"refine {self.refine}: of several objectives ({self.objective.name}) no one is the best")
 
+    def __getstate__(self) -> dict[str, Any]:
+        # Without the objective: other processes look the proxies up by their names.
+        return {name: getattr(self, name) for name in OPTIONS}
+
     @cached_property
     def objective(self) -> Objective:
         """What is searched for: the objectives, or else the first of the proxies and votes."""

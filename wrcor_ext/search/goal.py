@@ -71,7 +71,7 @@ class Goal:
 
     @property
     def sign(self) -> int:
-        """-1 where lower is better: what the numbers of `column` are multiplied with to get those that people know."""
+        """-1 where lower is better: what `heights` are multiplied with to get the numbers that people know."""
         if self.is_cost:
             return self.direction
         return 1 if self.method is not None else self.members[0].orientation
@@ -88,7 +88,7 @@ class Goal:
 
     @property
     def number_name(self) -> str:
-        """What the numbers of `shares` are; the name where they are scores or costs."""
+        """What the numbers of `heights` are."""
         return self.name if self.method is None else f"share ranked lower by {self.name}"
 
     @property
