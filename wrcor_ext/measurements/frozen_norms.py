@@ -6,7 +6,6 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
@@ -55,10 +54,12 @@ class FrozenNorms(TorchFunctionMode):
 
 
 def batch_statistics(x: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean [C] and (biased) variance [C] of x [N, C, ...], as a batch-norm computes them.
+    """Mean [C] and (biased) variance [C] of x [N, C, ...].
 
-    By the batch-norm itself, which is several times as fast as `torch.var_mean` with channels last.
+    In two steps: several times as fast as `torch.var_mean` on a CPU, and with channels last ten times as precise as the
+    statistics of torch's batch-norm, whose errors grow in a deep network.
     """
-    _, mean, inverse = torch.native_batch_norm(x.detach(), None, None, None, None, True, 0.0, 0.0)
-    # Zero stands for that of zero.
-    return mean, torch.where(inverse == 0, 0, inverse**-2)
+    x = x.detach()
+    over = [d for d in range(x.dim()) if d != 1]
+    mean = x.mean(over, keepdim=True)
+    return mean.flatten(), (x - mean).square_().mean(over)
