@@ -21,6 +21,19 @@ def test_a_file_is_replaced_and_nothing_else_stays(tmp_path):
     assert [entry.name for entry in tmp_path.iterdir()] == ["a.txt"]
 
 
+def test_what_is_too_much_to_be_held_is_written_bit_by_bit(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_bytes(b"old")
+
+    def write(file):
+        file.write(b"new ")
+        assert path.read_bytes() == b"old"
+        file.write(b"and long")
+
+    write_atomically(path, write)
+    assert path.read_bytes() == b"new and long"
+
+
 def test_the_old_file_stays_whole_when_the_disk_is_full(tmp_path, monkeypatch):
     path = tmp_path / "a.txt"
     path.write_bytes(b"old")

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from helpers.trials import trial
 
-from wrcor_ext.reporting import Candidates
+from wrcor_ext import spaces
+from wrcor_ext.reporting import Candidates, sections
 from wrcor_ext.search import report_file
 from wrcor_ext.search.config import SearchConfig
 from wrcor_ext.search.front import Front
@@ -20,9 +21,10 @@ from wrcor_ext.spaces import Cost
 TRIALS = [trial(0, 1.0), trial(1, None), trial(2, 5.0), trial(4, 3.0), trial(5, 1.0, duplicate_of=0)]
 
 
-def page(trials, best, front=None, record=None, **options):
+def page(trials, best, front=None, record=None, architecture=None, **options):
     config = SearchConfig(**{"proxies": ["wrcor", "naswot"], "budget": 6, **options})
-    return report_file.html(config, {"environment": {}, **(record or {})}, lambda: iter(trials), best, front).decode()
+    facts = {"environment": {}, **(record or {})}
+    return report_file.html(config, facts, lambda: iter(trials), best, front, architecture).decode()
 
 
 def tiles(html):
@@ -44,12 +46,23 @@ def test_columns_hold_what_candidates_hold():
     assert columns.trial.tolist() == [0, 1, 2, 4, 5]
     np.testing.assert_array_equal(columns.objective, [1.0, np.nan, 5.0, 2.0, 1.0])
     assert columns.own.tolist() == [0, 1, 2, 3]
-    assert columns.architectures == ["arch 0", "arch 1", "arch 2", "arch 4"]
+    assert [columns.architecture(number) for number in (0, 1, 2, 4)] == ["arch 0", "arch 1", "arch 2", "arch 4"]
     np.testing.assert_array_equal(columns.scores["late"], [np.nan, np.nan, np.nan, 7.0])
     np.testing.assert_array_equal(columns.scores["naswot"], [0.1, 0.1, 0.1, np.nan])
     assert columns.seconds == 4 * 0.25 + 0.5
     failures = {kind: (found.count, found.first) for kind, found in columns.failures.items()}
     assert failures == {("failed", "RuntimeError: no"): (1, 1), ("ok", "note"): (1, 4)}
+
+
+def test_of_a_long_run_few_architectures_are_looked_up_and_none_is_kept(monkeypatch):
+    monkeypatch.setattr(sections, "MAX_READ", 25)
+    space, generator = spaces.get("nasbench201"), np.random.default_rng(0)
+    texts = [space.format(space.sample(generator)) for _ in range(60)]
+    trials = [replace(trial(number, float(number)), architecture=text) for number, text in enumerate(texts)]
+    asked = []
+    html = page(trials, trials[-1:], architecture=lambda number: asked.append(number) or texts[number])
+    assert asked == list(range(59, -1, -3))  # by rank, which is the reverse of the numbers here
+    assert "<h2>Operations</h2>" in html
 
 
 @pytest.mark.parametrize(

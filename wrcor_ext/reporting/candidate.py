@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from array import array
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -68,14 +68,14 @@ class Failures:
 
 @dataclass(frozen=True)
 class Candidates:
-    """All trials of a run in order. A run may have a million: as arrays, they take a twentieth of the memory.
+    """All trials of a run in order. A run may have a million: numbers are in arrays, texts stay where they are.
 
     Attributes:
         trial: numbers [T].
         objective: what is maximised [T], NaN where there is none.
         flops: multiply-adds of one image [T], NaN where they cannot be counted.
         own: positions [A] of the trials that were scored themselves, in order.
-        architectures: of these, as text.
+        architecture: of one of these by the number of its trial, as text.
         scores: of these, by proxy name [A], NaN where there is none.
         cached: how many scores were known from other runs.
         statuses: trials by status.
@@ -87,7 +87,7 @@ class Candidates:
     objective: Floats
     flops: Floats
     own: npt.NDArray[np.int64]
-    architectures: list[str]
+    architecture: Callable[[int], str]
     scores: Mapping[str, Floats]
     cached: int
     statuses: Counter[str]
@@ -95,9 +95,14 @@ class Candidates:
     failures: Mapping[tuple[str, str], Failures]
 
     @classmethod
-    def of(cls, candidates: Iterable[Candidate]) -> Candidates:
-        """The columns of candidates, which are looked at one after the other."""
-        columns = _Columns()
+    def of(cls, candidates: Iterable[Candidate], architecture: Callable[[int], str] | None = None) -> Candidates:
+        """The columns of candidates, which are looked at one after the other.
+
+        Args:
+            candidates: all of a run, in order.
+            architecture: finds that of a trial; if None, they are kept.
+        """
+        columns = _Columns(texts={} if architecture is None else None)
         for candidate in candidates:
             columns.add(candidate)
         return cls(
@@ -105,7 +110,7 @@ class Candidates:
             np.array(columns.objective),
             np.array(columns.flops),
             np.array(columns.own, dtype=np.int64),
-            columns.architectures,
+            (columns.texts or {}).__getitem__ if architecture is None else architecture,
             {name: np.array(values) for name, values in columns.scores.items()},
             columns.cached,
             columns.statuses,
@@ -121,11 +126,11 @@ class Candidates:
 class _Columns:
     """Columns that grow."""
 
+    texts: dict[int, str] | None
     trial: array[int] = field(default_factory=lambda: array("q"))
     objective: array[float] = field(default_factory=lambda: array("d"))
     flops: array[float] = field(default_factory=lambda: array("d"))
     own: array[int] = field(default_factory=lambda: array("q"))
-    architectures: list[str] = field(default_factory=list)
     scores: dict[str, array[float]] = field(default_factory=dict)
     cached: int = 0
     statuses: Counter[str] = field(default_factory=Counter)
@@ -141,7 +146,8 @@ class _Columns:
             for name, column in self.scores.items():
                 column.append(_number(candidate.scores.get(name)))
             self.own.append(len(self.trial))
-            self.architectures.append(candidate.architecture)
+            if self.texts is not None:
+                self.texts[candidate.trial] = candidate.architecture
         self.trial.append(candidate.trial)
         self.objective.append(_number(candidate.objective))
         self.flops.append(_number(candidate.flops))

@@ -13,6 +13,9 @@ from wrcor_ext.reporting.candidate import Candidate, Candidates
 from wrcor_ext.reporting.statistics import operation_shares, spearman
 from wrcor_ext.reporting.tradeoff import Tradeoff
 
+# Reading more architectures than this takes long and changes no share by as much as a percent.
+MAX_READ = 20_000
+
 # Kinds of failures that are listed one by one; what is rarer is summed up.
 MAX_REASONS = 10
 
@@ -76,7 +79,8 @@ def operations(candidates: Candidates, space: str, tradeoff: Tradeoff | None) ->
     """How often each operation appears among the best tenth, or on the front, and among all with a score."""
     objective = candidates.objective[candidates.own]
     order = np.argsort(-objective, kind="stable")[: np.count_nonzero(~np.isnan(objective))]  # NaN sorts last
-    ranked = [candidates.architectures[place] for place in order]
+    numbers = candidates.trial[candidates.own[order]][:: max(1, -(-len(order) // MAX_READ))]
+    ranked = [candidates.architecture(number) for number in numbers.tolist()]
     if tradeoff is None:
         among, shares = "best tenth", operation_shares(space, ranked)
     else:

@@ -17,9 +17,6 @@ from wrcor_ext.reporting.operations import counts
 MIN_PAIRS = 3
 MIN_CANDIDATES = 20
 
-# Reading more architectures than this takes long and changes no share by as much as a percent.
-MAX_READ = 20_000
-
 
 def spearman(a: Floats, b: Floats) -> float | None:
     """Spearman's rank correlation over the pairs of finite numbers, equal ones sharing their mean rank.
@@ -79,8 +76,7 @@ def operation_shares(
     """
     if len(ranked) < MIN_CANDIDATES or space not in spaces.names():
         return {}
-    read = ranked[:: -(-len(ranked) // MAX_READ)]
-    each = [counts(space, text) for text in read]
+    each = [counts(space, text) for text in ranked]
     everyone = _shares(each)
     best = _shares(each[: math.ceil(len(each) / 10)] if chosen is None else [counts(space, text) for text in chosen])
     return {

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from itertools import islice
+from typing import BinaryIO
 
 from wrcor_ext.search.front import Front
 from wrcor_ext.search.refine import Leader
@@ -16,8 +16,8 @@ from wrcor_ext.search.trial import Trial
 BATCH = 20_000
 
 
-def parquet(trials: Iterable[Trial], proxies: Sequence[str], front: Front | None = None) -> bytes:
-    """All trials as a table, one row per trial and one column per proxy, and one that says who is on the front."""
+def parquet(file: BinaryIO, trials: Iterable[Trial], proxies: Sequence[str], front: Front | None = None) -> None:
+    """Writes all trials as a table: one row per trial, one column per proxy, and one that says who is on the front."""
     # Half a second of import that nobody should pay before a search has anything to write.
     import pyarrow as pa
     from pyarrow import parquet as pq
@@ -42,15 +42,14 @@ def parquet(trials: Iterable[Trial], proxies: Sequence[str], front: Front | None
         ]
     )
     on_front = None if front is None else frozenset(front.trials.tolist())
-    rows, buffer = iter(trials), io.BytesIO()
-    with pq.ParquetWriter(buffer, schema) as writer:
+    rows = iter(trials)
+    with pq.ParquetWriter(file, schema) as writer:
         while batch := list(islice(rows, BATCH)):
             columns = [
                 pa.array(column, kind.type)
                 for column, kind in zip(_columns(batch, proxies, on_front), schema, strict=True)
             ]
             writer.write_table(pa.Table.from_arrays(columns, schema=schema))
-    return buffer.getvalue()
 
 
 def _columns(

@@ -6,9 +6,10 @@ import fcntl
 import os
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 from wrcor_ext.errors import InputError, WrcorError
 
@@ -51,8 +52,12 @@ def damage(path: Path, error: sqlite3.Error) -> DamagedError | None:
     return DamagedError(f"{path} is {what} ({error}): the search with --resume keeps the trials that can be read")
 
 
-def write_atomically(path: Path, content: bytes) -> None:
+def write_atomically(path: Path, content: bytes | Callable[[BinaryIO], object]) -> None:
     """Puts `content` at `path` at once: at any moment the file is the old one or the new one, never a part.
+
+    Args:
+        path: of the file.
+        content: all of it, or what writes it into an open file, where it is too much to be held.
 
     Raises:
         WrcorError: if the disk refuses; the old file is untouched then.
@@ -62,7 +67,10 @@ def write_atomically(path: Path, content: bytes) -> None:
     with storage_errors(path):
         try:
             with open(temporary, "wb") as file:
-                file.write(content)
+                if isinstance(content, bytes):
+                    file.write(content)
+                else:
+                    content(file)
                 file.flush()
                 os.fsync(file.fileno())
             os.replace(temporary, path)

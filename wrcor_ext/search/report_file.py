@@ -23,6 +23,7 @@ def html(
     trials: Callable[[], Iterable[Trial]],
     best: Sequence[Trial],
     front: Front | None = None,
+    architecture: Callable[[int], str] | None = None,
 ) -> bytes:
     """The HTML report.
 
@@ -32,18 +33,20 @@ def html(
         trials: all trials in order, from the first one on at each call.
         best: of them, best first; of several objectives all of the front.
         front: of several objectives.
+        architecture: finds that of a trial by its number, so that not all have to be kept; None keeps them.
     """
     objective = config.objective
     numbers, table = objective.table(trials())
-    heights = [None if math.isnan(height) else height for height in table[:, 0].tolist()]
+    # Numbers of Python take several times the memory of those in an array: not all at once.
+    heights = map(_number, table[:, 0])
     places = np.searchsorted(numbers, [trial.trial for trial in best])
-    by_rank = {rank: candidate(best[rank - 1], heights[places[rank - 1]]) for rank in shown_ranks(len(best))}
+    by_rank = {rank: candidate(best[rank - 1], _number(table[places[rank - 1], 0])) for rank in shown_ranks(len(best))}
     page = Report(
         title=f"{config.strategy} search of {config.space}",
         state=_state(config, record, len(numbers)),
         space=config.space,
         objective=objective.height_name,
-        candidates=Candidates.of(map(candidate, trials(), heights)),
+        candidates=Candidates.of(map(candidate, trials(), heights), architecture),
         best=by_rank,
         # What the space decides by itself says nothing, and most of these options belong to other spaces.
         configuration={
@@ -55,6 +58,10 @@ def html(
         tradeoff=None if front is None else _tradeoff(front, table, places, best),
     )
     return page.html().encode()
+
+
+def _number(height: np.float64) -> float | None:
+    return None if math.isnan(height) else float(height)
 
 
 def _state(config: SearchConfig, record: Mapping[str, Any], done: int) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
+from typing import BinaryIO
 
 from wrcor_ext.errors import InputError
 from wrcor_ext.search import config as configs
@@ -181,19 +182,21 @@ class Study:
         leaders = self.leaders() if leaders is None else leaders
         record, front = self.journal.record(), self.front()
         best = [one.trial for one in leaders]
+
         # One after the other: of a long run, each takes much memory while it is made.
-        contents: dict[str, Callable[[], bytes | None]] = {
-            "trials.parquet": lambda: exports.parquet(self.journal.trials(), self.config.members, front),
-            "best.json": lambda: exports.best_json(leaders, front) if leaders else None,
-            "report.html": lambda: report_file.html(self.config, record, self.journal.trials, best, front),
+        contents: dict[str, Callable[[BinaryIO], object]] = {
+            "trials.parquet": lambda file: exports.parquet(file, self.journal.trials(), self.config.members, front),
+            **({"best.json": lambda file: file.write(exports.best_json(leaders, front))} if leaders else {}),
+            "report.html": lambda file: file.write(
+                report_file.html(self.config, record, self.journal.trials, best, front, self._architecture)
+            ),
         }
-        written = [self.folder / "config.yaml", self.folder / JOURNAL]
-        for name, make in contents.items():
-            content = make()
-            if content is not None:
-                write_atomically(self.folder / name, content)
-                written.append(self.folder / name)
-        return written
+        for name, write in contents.items():
+            write_atomically(self.folder / name, write)
+        return [self.folder / name for name in ("config.yaml", JOURNAL, *contents)]
+
+    def _architecture(self, number: int) -> str:
+        return self.journal.trial(number).architecture
 
     def close(self) -> None:
         """Closes the journal and lets other processes in."""
