@@ -54,7 +54,7 @@ _STYLE = {
 
 def draw(rows: Sequence[Result]) -> Figure:
     """The figure of one file."""
-    painter = {"ops": _ops, "score": _score}[rows[0].benchmark]
+    painter = PAINTERS[rows[0].benchmark]
     with mpl.rc_context(_STYLE):
         return painter(rows)
 
@@ -153,6 +153,10 @@ def _bars(axes: Axes, rows: Sequence[Result], length: Callable[[Result], float],
     axes.xaxis.set_visible(False)
     for side in ("left", "bottom"):
         axes.spines[side].set_visible(False)
+
+
+PAINTERS = {"ops": _ops, "score": _score}
+"""By benchmark, how its picture is drawn; others have none."""
 
 
 def main() -> int:

@@ -158,10 +158,11 @@ def _drawn(files: dict[str, list[Result]], folder: Path) -> list[str]:
         return []
     import plot
 
-    for name, rows in files.items():
-        plot.save(plot.draw(rows), folder / _picture(name))
+    drawn = [name for name, rows in files.items() if rows[0].benchmark in plot.PAINTERS]
+    for name in drawn:
+        plot.save(plot.draw(files[name]), folder / _picture(name))
         print(f"drawn: {_picture(name)}")
-    return list(files)
+    return drawn
 
 
 if __name__ == "__main__":
