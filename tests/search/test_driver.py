@@ -368,7 +368,7 @@ def test_the_display_shows_rate_best_and_counts_on_a_terminal_only(new_journal):
     assert f"best wrcor {best:.2f}" in text
     assert "40/40" in text
     assert "seen before" in text
-    assert "without score" in text
+    assert "degenerate" in text
     assert "left" in text
     assert silent.getvalue() == ""
 
