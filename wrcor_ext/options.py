@@ -237,17 +237,27 @@ def switch() -> Kind:
     return Kind("true or false", check)
 
 
-def add_flags(parser: argparse.ArgumentParser, options: Mapping[str, Option], defaults: object) -> None:
-    """Gives `parser` a flag for each option; `defaults` is a configuration, for the help texts."""
+def add_flags(
+    parser: argparse.ArgumentParser, options: Mapping[str, Option], defaults: object, *, title: str | None = None
+) -> None:
+    """Gives `parser` a flag for each option.
+
+    Args:
+        parser: of the command.
+        options: by name.
+        defaults: a configuration, for the help texts.
+        title: of the group that they form in `--help`; None for argparse's own.
+    """
+    group = parser if title is None else parser.add_argument_group(title)
     for name, entry in options.items():
         default = getattr(defaults, name)
         flags = [flag(spelling) for spelling in (name, *entry.aliases)]
         if isinstance(default, bool):
             text = f"{entry.help} (default: {'yes' if default else 'no'})"
-            parser.add_argument(*flags, dest=name, action=argparse.BooleanOptionalAction, help=text)
+            group.add_argument(*flags, dest=name, action=argparse.BooleanOptionalAction, help=text)
             continue
         shown = " ".join(default) or "none" if isinstance(default, tuple) else str(default).lower()
-        parser.add_argument(
+        group.add_argument(
             *flags,
             dest=name,
             nargs="+" if entry.kind.many else None if entry.alone is None else "?",

@@ -12,7 +12,8 @@ import yaml
 from wrcor_ext.errors import InputError
 from wrcor_ext.options import flag
 from wrcor_ext.search import config as configs
-from wrcor_ext.search.cli import configuration, main
+from wrcor_ext.search.arguments import GROUPS, configuration
+from wrcor_ext.search.cli import main
 from wrcor_ext.search.config import OPTIONS, SearchConfig
 
 # A value other than the default for every option.
@@ -153,6 +154,9 @@ def test_help_shows_every_option_with_its_default(capsys):
         main(["--help"])
     assert left.value.code == 0
     text = " ".join(capsys.readouterr().out.split())
+    assert "[OPTION ...]" in text  # not all of them once more, without a word
+    for title in GROUPS:
+        assert f"{title}: --" in text
     for name, entry in OPTIONS.items():
         assert flag(name) in text
         assert entry.help.split(";")[0].split(",")[0] in text

@@ -13,7 +13,7 @@ from helpers.trials import trial
 
 from wrcor_ext import data, proxies, spaces, votes
 from wrcor_ext.scoring import score
-from wrcor_ext.search import cli, main
+from wrcor_ext.search import main, session
 from wrcor_ext.search.objective import Objective
 from wrcor_ext.search.refine import refine
 from wrcor_ext.search.trial import Evaluation
@@ -178,7 +178,7 @@ def test_ctrl_c_leaves_the_order_of_the_search(tiny, tmp_path, monkeypatch, caps
         signal.raise_signal(signal.SIGINT)
         return refine(*arguments)
 
-    monkeypatch.setattr(cli, "refine", interrupted)
+    monkeypatch.setattr(session, "refine", interrupted)
     assert main([*tiny, "--budget", "6", "--out", "a", "--refine", "3", "--json"]) == 130
     captured = capsys.readouterr()
     assert "stopped before the best were refined; to go on: " in captured.err
