@@ -38,6 +38,17 @@ def test_a_range_beyond_all_memory_costs_nothing():
     assert 0.45 * size < sum(drawn) / 1000 < 0.55 * size  # the mean of 1000 is off by 0.009 on average
 
 
+def test_every_bit_of_a_long_number_is_random():
+    drawn = list(islice(Shuffle(2**200, 1), 1000))
+    for bit in range(200):
+        assert 400 < sum(number >> bit & 1 for number in drawn) < 600  # 6 standard deviations
+
+
+def test_a_long_number_begun_at_a_position_goes_on():
+    whole = list(islice(Shuffle(2**200, 9), 1500))
+    assert list(islice(Shuffle(2**200, 9, 1100), 400)) == whole[1100:]
+
+
 @pytest.mark.parametrize("position", [-1, 6])
 def test_a_position_out_of_range_is_refused(position):
     with pytest.raises(ValueError, match=f"position {position} in a range of 5"):

@@ -31,23 +31,27 @@ class Shuffle(Iterator[int]):
         self._size = size
         # By name, and its raw output: what numpy makes of it may change from version to version.
         self._words = PCG64(seed)
+        # Words of 64 bits for each number, so many that none is favoured by more than 2^-64 of its probability.
+        self._count = max(2, -(-size.bit_length() // 64) + 1)
         # Number at a place, where it is not that of the place itself.
         self._moved: dict[int, int] = {}
         # Many words at a time: the same as one by one, but faster.
         for start in range(0, position, 1024):
-            words = self._words.random_raw(2 * min(1024, position - start)).tolist()
-            for high, low in zip(words[::2], words[1::2], strict=True):
-                self._take(high, low)
+            words = self._words.random_raw(self._count * min(1024, position - start)).tolist()
+            for first in range(0, len(words), self._count):
+                self._take(words[first : first + self._count])
 
     def __next__(self) -> int:
         if self.position == self._size:
             raise StopIteration
-        return self._take(int(self._words.random_raw()), int(self._words.random_raw()))
+        return self._take(self._words.random_raw(self._count).tolist())
 
-    def _take(self, high: int, low: int) -> int:
-        """Draws one of those left by two words of 64 random bits."""
-        # Their product with 128 bits favours no number by more than size / 2^128.
-        place = self.position + ((high << 64 | low) * (self._size - self.position) >> 128)
+    def _take(self, words: list[int]) -> int:
+        """Draws one of those left by random words, the highest first."""
+        random = 0
+        for word in words:
+            random = random << 64 | word
+        place = self.position + (random * (self._size - self.position) >> 64 * len(words))
         drawn = self._moved.get(place, place)
         # The first of those left takes the place of the one drawn; nobody will look at its own place again.
         first = self._moved.pop(self.position, self.position)
