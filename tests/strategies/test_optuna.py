@@ -9,6 +9,7 @@ import numpy as np
 import optuna
 import pytest
 from helpers.toy import ToySpace
+from torch import nn
 
 from wrcor_ext import spaces, strategies
 from wrcor_ext.errors import InputError
@@ -32,6 +33,10 @@ class Constant(optuna.samplers.RandomSampler):
 
 def needs_no_seed():
     return optuna.samplers.RandomSampler()
+
+
+def layer(out_channels, kernel_size):
+    return nn.Conv2d(3, out_channels, kernel_size)
 
 
 def no_sampler(seed):
@@ -89,14 +94,47 @@ def test_an_incomplete_candidate_is_a_failed_trial():
     strategy = strategies.create("optuna:tpe", ToySpace(), seed=0, preference=Two())
     archs = strategy.ask(4)
     strategy.tell(list(zip(archs, [(1.0, 2.0), (1.0, None), None, (3.0, 4.0)], strict=True)))
-    assert [row and row[1] for row in strategy.state()["trials"]] == [[1.0, 2.0], None, None, [3.0, 4.0]]
+    told = [(name, values) for name, _, values, _ in strategy.state()["trials"]]
+    assert told == [("COMPLETE", [1.0, 2.0]), ("FAIL", None), ("FAIL", None), ("COMPLETE", [3.0, 4.0])]
 
 
 def test_what_others_propose_is_learned_from_as_well():
     strategy = strategies.create("optuna:tpe", ToySpace(), seed=0)
     strategy.tell([((1, 2, 3, 4), 7.0)])
-    assert [row[:2] for row in strategy.state()["trials"]] == [[[1, 2, 3, 4], [7.0]]]
+    assert [row[:3] for row in strategy.state()["trials"]] == [["COMPLETE", [1, 2, 3, 4], [7.0]]]
     assert strategy.state()["waiting"] == []
+
+
+def test_nsga2_has_children_of_what_others_propose():
+    space, rng = ToySpace(), np.random.default_rng(0)
+    strategy = strategies.create("nsga2", space, seed=0, population_size=8)
+    strategy.tell([(arch, float(sum(arch))) for arch in (space.sample(rng) for _ in range(64))])
+    assert np.mean([sum(arch) for arch in strategy.ask(32)]) > 10  # 8 by chance
+
+
+def test_nsga2_is_the_sampler_of_optuna():
+    def value(arch):
+        return float(arch[0]), float(-arch[1])
+
+    own = searched("nsga2", ToySpace(), value, population_size=50, preference=Two())
+    assert own == searched("optuna:nsgaii", ToySpace(), value, preference=Two())
+
+
+def test_a_sampler_that_stops_ends_the_search_with_all_architectures_seen():
+    grid = {"out_channels": [1, 2, 3, 4, 5, 6], "kernel_size": [1, 2, 3, 4, 5]}
+    space = LimitedSpace(spaces.from_models(layer, grid), Limits(params=60))
+    within = {(c, k) for c in grid["out_channels"] for k in grid["kernel_size"] if c * (3 * k * k + 1) <= 60}
+    strategy = strategies.create("optuna:bruteforce", space, seed=0)
+    asked = []
+    while archs := strategy.ask():
+        strategy.tell([(archs[0], 1.0)])
+        asked += archs
+        # What is outside the limits has failed, and is not suggested again by a search that is resumed either.
+        state = json.loads(json.dumps(strategy.state()))
+        strategy = strategies.create("optuna:bruteforce", space, seed=1)
+        strategy.restore(state)
+    assert set(asked) == within
+    assert strategy.ask(3) == []
 
 
 def test_a_sampler_of_your_own():
@@ -125,12 +163,15 @@ def test_a_sampler_that_cannot_work_with_the_values_says_so(monkeypatch):
     def refuse(self, *arguments):
         raise ValueError("one objective only")
 
-    monkeypatch.setattr(optuna.samplers.RandomSampler, "sample_independent", refuse)
     strategy = strategies.create("optuna:random", ToySpace(), seed=0)
-    with pytest.raises(
-        InputError, match="sampler RandomSampler of Optuna cannot go on: ValueError: one objective only"
-    ):
+    (arch,) = strategy.ask()
+    message = "sampler RandomSampler of Optuna cannot go on: ValueError: one objective only"
+    monkeypatch.setattr(optuna.samplers.RandomSampler, "sample_independent", refuse)
+    with pytest.raises(InputError, match=message):
         strategy.ask()
+    monkeypatch.setattr(optuna.samplers.RandomSampler, "after_trial", refuse)
+    with pytest.raises(InputError, match=message):
+        strategy.tell([(arch, 1.0)])
 
 
 @pytest.mark.parametrize("name", ["optuna:tpe", "nsga2"])
@@ -156,7 +197,7 @@ def test_a_damaged_state_is_refused():
     strategy = strategies.create("optuna:tpe", ToySpace(), seed=0)
     strategy.ask(2)
     state = json.loads(json.dumps(strategy.state()))
-    state["trials"][0][0] = [9, 9, 9, 9]
+    state["trials"][0][1] = [9, 9, 9, 9]
     with pytest.raises(InputError, match="the saved state of strategy 'optuna' is damaged"):
         strategies.create("optuna:tpe", ToySpace(), seed=0).restore(state)
 

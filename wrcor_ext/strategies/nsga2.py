@@ -48,6 +48,10 @@ class NSGA2(OptunaStrategy[A]):
         def sampler(seed: int) -> BaseSampler:
             from optuna.samplers import NSGAIISampler
 
-            return NSGAIISampler(population_size=population_size, seed=seed)
+            made = NSGAIISampler(population_size=population_size, seed=seed)
+            # By itself a new sampler goes through all trials to find out which parameters they share.
+            made.infer_relative_search_space = lambda study, trial: self._shared  # type: ignore[method-assign]
+            return made
 
         super().__init__(space, seed=seed, sampler=sampler, preference=preference)
+        self._shared = {name: choice for name, choice in self._distributions.items() if not choice.single()}

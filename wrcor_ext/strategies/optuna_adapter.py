@@ -49,7 +49,7 @@ class OptunaStrategy(Strategy[A]):
     objective to be maximised: several objectives, and each member of a vote. A candidate that lacks one of them is a
     failed trial to Optuna. A suggestion that is no architecture, or not within the limits of the space, is a failed
     trial as well, and another is asked for; after `TRIES` of them a random architecture is proposed, from which the
-    sampler learns as from its own.
+    sampler learns as from its own. A sampler that stops the study has nothing more to suggest.
 
     Each call of `ask` makes a new sampler with a seed from the private generator. So nothing that samplers keep to
     themselves counts: they go by the history of trials, which is the state. It grows with every trial.
@@ -86,43 +86,70 @@ class OptunaStrategy(Strategy[A]):
         with _quiet():
             # Named: the name that Optuna would draw comes from a global generator.
             self._study = optuna.create_study(
-                storage=self._storage, study_name=self.name, directions=["maximize"] * self._preference.width
+                storage=self._storage,
+                # Who hears of what others propose before anything is asked for.
+                sampler=self._make_sampler(0),
+                study_name=self.name,
+                directions=["maximize"] * self._preference.width,
             )
+        # What samplers call when nothing is left; Optuna's own works within its own loop only.
+        self._study.stop = self._stop  # type: ignore[method-assign]
+        self._stopped = False
         # Trials that nobody has been told of yet, oldest first: number and architecture.
         self._waiting: list[tuple[int, A]] = []
+        # The finished trials as JSON, by number: they do not change any more.
+        self._rows: dict[int, list[Any]] = {}
+
+    def _stop(self) -> None:
+        self._stopped = True
 
     def ask(self, n: int = 1) -> list[A]:
-        """The next `n` suggestions.
+        """The next `n` suggestions; fewer, or none, once the sampler has stopped.
 
         Raises:
             InputError: if the sampler cannot work with these values or parameters, or no architecture within the limits
                 is found.
         """
-        with _quiet():
+        asked: list[tuple[int, A]] = []
+        with self._sampling():
             self._study.sampler = self._make_sampler(int(self._rng.integers(2**32)))
+            while len(asked) < n and (suggested := self._suggested()) is not None:
+                asked.append(suggested)
+        self._waiting += asked
+        return [arch for _, arch in asked]
+
+    @contextmanager
+    def _sampling(self) -> Iterator[None]:
+        with _quiet():
             try:
-                asked = [self._suggested() for _ in range(n)]
+                yield
             except InputError:
                 raise
             except Exception as error:  # samplers are foreign code, and say in their own way what they cannot do
                 raise InputError(
                     f"sampler {type(self._study.sampler).__name__} of Optuna cannot go on: {in_words(error)}"
                 ) from error
-        self._waiting += asked
-        return [arch for _, arch in asked]
 
-    def _suggested(self) -> tuple[int, A]:
+    def _suggested(self) -> tuple[int, A] | None:
         for _ in range(TRIES):
+            if self._stopped:
+                return None
             trial = self._study.ask()
             arch = self._architecture(self._codes(trial))
             if arch is not None:
                 return trial.number, arch
             self._fail(trial.number)
         arch = self._space.sample(self._rng)
+        return self._told_to_try(arch), arch
+
+    def _told_to_try(self, arch: A) -> int:
+        """The number of a trial whose parameters the sampler is told instead of asked for."""
         self._study.enqueue_trial(self._parameters(self._encoding.encode(arch)))
         trial = self._study.ask()
+        # Nobody needs what it would have suggested, but samplers take notes: NSGA-II, which generation a trial is of.
+        _ = trial.relative_params
         self._codes(trial)
-        return trial.number, arch
+        return trial.number
 
     def _codes(self, trial: Trial) -> Codes:
         return tuple(
@@ -145,7 +172,7 @@ class OptunaStrategy(Strategy[A]):
         self._study.tell(number, state=TrialState.FAIL)
 
     def _learn(self, results: Sequence[tuple[A, Values | None]]) -> None:
-        with _quiet():
+        with self._sampling():
             for arch, values in results:
                 number = self._number(arch)
                 known = [value for value in values or () if value is not None]
@@ -160,15 +187,13 @@ class OptunaStrategy(Strategy[A]):
             if waiting == arch:
                 del self._waiting[place]
                 return number
-        self._study.enqueue_trial(self._parameters(self._encoding.encode(arch)))
-        trial = self._study.ask()
-        self._codes(trial)
-        return trial.number
+        return self._told_to_try(arch)
 
     def _own_state(self) -> dict[str, Any]:
         return {
             "attributes": self._storage.get_study_system_attrs(self._study_id),
             "trials": [self._row(trial) for trial in self._study.get_trials(deepcopy=False)],
+            "stopped": self._stopped,
             "waiting": [[number, self._space.format(arch)] for number, arch in self._waiting],
         }
 
@@ -176,13 +201,14 @@ class OptunaStrategy(Strategy[A]):
     def _study_id(self) -> int:
         return self._storage.get_study_id_from_name(self.name)
 
-    def _row(self, trial: FrozenTrial) -> list[Any] | None:
-        """A trial as JSON; a failed one, of which no sampler takes notice, is but its place in the numbers."""
-        from optuna.trial import TrialState
-
-        if trial.state == TrialState.FAIL:
-            return None
-        return [list(trial.params.values()), trial.values, trial.system_attrs]
+    def _row(self, trial: FrozenTrial) -> list[Any]:
+        """A trial as JSON."""
+        if trial.number in self._rows:
+            return self._rows[trial.number]
+        row = [trial.state.name, list(trial.params.values()), trial.values, trial.system_attrs]
+        if trial.state.is_finished():
+            self._rows[trial.number] = row
+        return row
 
     def _restore_own(self, state: Mapping[str, Any]) -> None:
         from optuna.trial import TrialState, create_trial
@@ -191,20 +217,17 @@ class OptunaStrategy(Strategy[A]):
         with _quiet():
             for name, value in state["attributes"].items():
                 self._storage.set_study_system_attr(self._study_id, name, value)
-            for row in state["trials"]:
-                if row is None:
-                    self._study.add_trial(create_trial(state=TrialState.FAIL))
-                    continue
-                codes, values, attributes = row
+            for name, codes, values, attributes in state["trials"]:
                 self._study.add_trial(
                     create_trial(
-                        state=TrialState.RUNNING if values is None else TrialState.COMPLETE,
+                        state=TrialState[name],
                         params=self._parameters(tuple(codes)),
                         distributions=self._distributions,
                         values=values,
                         system_attrs=attributes,
                     )
                 )
+        self._stopped = bool(state["stopped"])
         self._waiting = [(int(number), self._space.parse(text)) for number, text in state["waiting"]]
 
 
