@@ -7,8 +7,9 @@ from collections import Counter
 import numpy as np
 import pytest
 from helpers.toy import ToySpace
+from torch import nn
 
-from wrcor_ext import strategies
+from wrcor_ext import spaces, strategies
 from wrcor_ext.errors import InputError
 from wrcor_ext.strategies import Highest
 from wrcor_ext.strategies.evolution import RegularizedEvolution
@@ -126,3 +127,12 @@ def test_a_state_with_too_many_members_is_refused():
     state = with_population([1.0, 2.0, 3.0], 2).state()
     with pytest.raises(InputError, match="3 members in a population of 2"):
         RegularizedEvolution(Cloning(), seed=0, population_size=2).restore(state)
+
+
+def test_a_space_of_one_architecture_is_searched_like_any_other():
+    space = spaces.from_models([nn.Identity])
+    strategy = strategies.create("evolution", space, seed=0, population_size=2)
+    for _ in range(3):
+        archs = strategy.ask(2)
+        strategy.tell([(arch, 1.0) for arch in archs])
+        assert archs == [("Identity",)] * 2
