@@ -35,9 +35,9 @@ class RegularizedEvolution(Strategy[A]):
 
     Algorithm 1 of the paper. The first `population_size` candidates are random. From then on a tournament is drawn
     uniformly from the population, with replacement; its best member (of equals, the one drawn first) is the parent;
-    where proxies vote, the winner of a vote over exactly those drawn, each of them once. A random architecture stands in
-    for the child of a parent without neighbours. The child joins the population and the oldest member leaves it, however
-    good it is. Candidates without a score live and die like others, but lose every comparison.
+    where proxies vote, the winner of a vote over exactly those drawn, each of them once. A random architecture stands
+    in for the child of a parent without neighbours. The child joins the population and the oldest member leaves it,
+    however good it is. Candidates without a score live and die like others, but lose every comparison.
 
     Args:
         space: what to draw from.
