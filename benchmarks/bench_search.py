@@ -42,6 +42,7 @@ from training_steps import TrainingSteps
 from wrcor_ext import search
 
 STEP_TIMER = "training_steps:TrainingSteps"
+MEASUREMENTS = ("step", "workers", "known")
 Row = dict[str, Any]
 
 
@@ -122,6 +123,7 @@ def main() -> None:
     """Measures, prints, writes the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
+    parser.add_argument("--only", nargs="+", choices=MEASUREMENTS, default=MEASUREMENTS)
     parser.add_argument("--candidates", type=int, default=1000)
     parser.add_argument("--worker-candidates", type=int, default=200)
     parser.add_argument("--known-candidates", type=int, default=1000)
@@ -136,19 +138,20 @@ def main() -> None:
     common += ["--threads", str(args.threads), "--seed", str(args.seed)]
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
-        rows = [
-            against_training_steps(common, args.candidates, "none", folder / "exact"),
-            against_training_steps(common, args.candidates, "8", folder / "tail"),
-            with_two_workers(common, args.worker_candidates, folder),
-            known_before(common, args.known_candidates, folder),
-        ]
+        rows = []
+        if "step" in args.only:
+            rows += [against_training_steps(common, args.candidates, tail, folder / tail) for tail in ("none", "8")]
+        if "workers" in args.only:
+            rows.append(with_two_workers(common, args.worker_candidates, folder))
+        if "known" in args.only:
+            rows.append(known_before(common, args.known_candidates, folder))
     for row in rows:
         shown = f"{row['what']}: {row['seconds_each'] * 1e3:.2f} ms each, {row['ratio']:.3f}x of {row['reference']}"
         print(shown + (f" ({row['distinct']} distinct)" if "distinct" in row else ""))
     machine = environment(torch.device("cpu")) | {"batch": args.batch_size, "seed": args.seed}
     args.out.parent.mkdir(parents=True, exist_ok=True)
     with args.out.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, [*rows[0], *machine])
+        writer = csv.DictWriter(file, list(dict.fromkeys(name for row in rows for name in row | machine)))
         writer.writeheader()
         writer.writerows({name: _written(value) for name, value in (row | machine).items()} for row in rows)
 
