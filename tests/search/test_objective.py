@@ -126,6 +126,13 @@ def test_duplicates_have_no_vote_but_the_height_of_their_first():
     assert objective.height_name == "share ranked lower by vote:rank(snip,wrcor)"
 
 
+def test_an_architecture_that_was_scored_again_has_one_vote():
+    objective = Objective.named("vote:rank(snip,jacob_cor)")
+    low, middle, high = (scored(number, snip=float(number), jacob_cor=1.0) for number in range(3))
+    trials = [low, middle, replace(low, trial=2), replace(low, trial=3), replace(high, trial=4)]
+    assert objective.table(trials)[1][:, 0].tolist() == [0.0, 0.5, 0.0, 0.0, 1.0]
+
+
 def test_of_very_many_the_best_by_mean_rank_hold_the_majority(monkeypatch):
     monkeypatch.setattr(goals, "MOST_IN_A_MAJORITY", 8)
     majority = Objective.named("vote:majority(snip,jacob_cor,wrcor)")

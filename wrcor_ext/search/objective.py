@@ -155,16 +155,18 @@ class Objective:
     def table(self, trials: Iterable[Trial]) -> tuple[Indices, Floats]:
         """What charts and fronts of a run are made of: the numbers of its trials [n] and their `heights` [n, goals].
 
-        In a vote, duplicates have no say of their own but the number of the trial that they repeat. A trial without one
-        goal has the numbers of the others.
+        In a vote, duplicates have no say of their own but the number of the trial that they repeat, and so has an
+        architecture that was scored again. A trial without one goal has the numbers of the others.
 
         Args:
             trials: all of a run in the order of their numbers, or its first ones.
         """
         numbers, sources, flat = array("q"), array("q"), array("d")
+        firsts_of: dict[str, int] = {}
         for trial in trials:
             numbers.append(trial.trial)
-            sources.append(trial.trial if trial.duplicate_of is None else trial.duplicate_of)
+            source = trial.trial if trial.duplicate_of is None else trial.duplicate_of
+            sources.append(firsts_of.setdefault(trial.architecture, source) if self.has_votes else source)
             scores, costs = trial.evaluation.scores, trial.costs
             for goal in self.goals:
                 flat.extend(math.nan if v is None else v for v in goal.values(scores, costs))
