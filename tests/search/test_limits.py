@@ -56,12 +56,14 @@ def test_limits_are_those_of_the_classes_and_images_of_the_run(tmp_path):
         assert params <= allowed
 
 
-def test_memory_and_layers_are_kept_and_recorded(tiny, tmp_path):
+def test_memory_and_layers_are_kept_and_recorded(tiny, tmp_path, capsys):
     space = spaces.get("nasbench201", stem_width=4, cells_per_stage=1, num_classes=10, image_size=8)
     found = [space.cost(arch) for arch in space.enumerate()]
     allowed = sorted(cost.memory for cost in found)[7000], sorted(cost.layers for cost in found)[7000]
     words = ["--max-memory", str(allowed[0]), "--max-layers", str(allowed[1]), "--budget", "10"]
     assert main([*tiny, *words, "--out", str(tmp_path / "run")]) == 0
+    printed = capsys.readouterr().out
+    assert all(f" {title} " in printed for title in ("memory", "layers"))
     rows = pq.read_table(tmp_path / "run" / "trials.parquet").to_pylist()
     assert len(rows) == 10
     for row in rows:

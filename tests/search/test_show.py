@@ -168,7 +168,11 @@ def test_people_see_the_comparison(tmp_path, capsys):
     assert "1.50 ± 0.71" in out
     assert "options that differ" in out
     assert main(["compare", folders[0], str(shutil.copytree(folders[0], tmp_path / "copy"))]) == 0
-    assert "the options that decide the trials are the same in all runs" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "the options that decide the trials are the same in all runs" in out
+    assert "over seeds" not in out  # there is one
+    assert main(["compare", *folders, str(tmp_path / "copy"), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["seeds"][0]["seeds"] == [1, 2]
 
 
 def test_a_seed_without_a_score_leaves_no_mean_of_the_others(tmp_path, capsys):
@@ -182,8 +186,9 @@ def test_a_seed_without_a_score_leaves_no_mean_of_the_others(tmp_path, capsys):
 
 def test_one_run_cannot_be_compared(tmp_path, capsys):
     folder = str(run(tmp_path / "run"))
-    assert main(["compare", folder, folder]) == 2
-    assert "at least two different run folders" in capsys.readouterr().err
+    for again in (folder, f"{folder}/../run"):
+        assert main(["compare", folder, again]) == 2
+        assert "at least two different run folders" in capsys.readouterr().err
 
 
 def test_a_vote_names_a_best_but_has_no_number(tmp_path, capsys):

@@ -12,6 +12,7 @@ from wrcor_ext.reporting import numbers
 from wrcor_ext.reporting.candidate import Candidate, Candidates
 from wrcor_ext.reporting.statistics import operation_shares, spearman
 from wrcor_ext.reporting.tradeoff import Tradeoff
+from wrcor_ext.reporting.values import shown
 
 # Reading more architectures than this takes long and changes no share by as much as a percent.
 MAX_READ = 20_000
@@ -126,15 +127,5 @@ def _shortened(reason: str) -> str:
 
 def facts(heading: str, values: Mapping[str, object]) -> str:
     """A table of names and values."""
-    rows = "".join(
-        f"<tr><th>{escape(name)}</th><td>{escape(_shown(value))}</td></tr>" for name, value in values.items()
-    )
+    rows = "".join(f"<tr><th>{escape(name)}</th><td>{escape(shown(value))}</td></tr>" for name, value in values.items())
     return f'<h2>{escape(heading)}</h2><table class="facts"><tbody>{rows}</tbody></table>'
-
-
-def _shown(value: object) -> str:
-    if isinstance(value, (list, tuple)):
-        return ", ".join(map(str, value))
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return "none" if value is None else str(value)

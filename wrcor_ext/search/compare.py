@@ -15,7 +15,8 @@ from wrcor_ext import cli
 from wrcor_ext.errors import InputError
 from wrcor_ext.reporting import consoles, numbers
 from wrcor_ext.reporting.costs import text, title
-from wrcor_ext.search import runs, summary
+from wrcor_ext.reporting.values import shown
+from wrcor_ext.search import runs
 from wrcor_ext.search.exports import leader_facts
 from wrcor_ext.search.refine import Leader
 from wrcor_ext.search.rival_fronts import Contest, Rival, contests
@@ -111,7 +112,7 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("runs", metavar="RUN", nargs="+", help="run folders")
     parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
     words = parser.parse_args(argv)
-    folders = list(dict.fromkeys(words.runs))
+    folders = list({Path(folder).resolve(): folder for folder in words.runs}.values())
     if len(folders) < 2:
         raise InputError(f"compare takes at least two different run folders, not {' '.join(words.runs)}")
     with ExitStack() as stack:
@@ -128,11 +129,16 @@ def main(argv: Sequence[str]) -> int:
 
 
 def grouped(rows: Sequence[Row]) -> list[Group]:
-    """The rows by all options but the seed, and those that change no trial: workers, threads and the like."""
-    found: dict[str, list[Row]] = {}
+    """The rows by all options but the seed, and those that change no trial: workers, threads and the like.
+
+    Of several runs with the same seed, which are one search, the first counts.
+    """
+    found: dict[str, dict[object, Row]] = {}
     for row in rows:
-        found.setdefault(json.dumps({**row.options, "seed": None}, sort_keys=True), []).append(row)
-    return [Group(members) for members in found.values()]
+        found.setdefault(json.dumps({**row.options, "seed": None}, sort_keys=True), {}).setdefault(
+            row.options["seed"], row
+        )
+    return [Group(list(members.values())) for members in found.values()]
 
 
 def differing(rows: Sequence[Row]) -> dict[str, list[object]]:
@@ -286,7 +292,7 @@ def _option_table(rows: Sequence[Row], different: Mapping[str, list[object]]) ->
     for row in rows:
         table.add_column(row.folder, overflow="fold")
     for name, values in different.items():
-        table.add_row(name, *map(summary.shown, values))
+        table.add_row(name, *map(shown, values))
     return table
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from wrcor_ext import cli
 from wrcor_ext.options import whole
 from wrcor_ext.reporting import consoles, numbers
+from wrcor_ext.reporting.values import shown
 from wrcor_ext.search import runs, summary
 from wrcor_ext.search.config import DEFAULTS
 from wrcor_ext.search.environment import MERGED
@@ -94,5 +95,5 @@ def _print(run: Run, top: int) -> None:
     console.print(", ".join(parts), markup=False)
     for reason, count in journal.reasons().items():
         console.print(f"{count} times: {reason}", markup=False, soft_wrap=True)
-    given = ", ".join(f"{name} {summary.shown(value)}" for name, value in changed(run).items())
+    given = ", ".join(f"{name} {shown(value)}" for name, value in changed(run).items())
     console.print(f"options: {given or 'the defaults'}", markup=False, soft_wrap=True)

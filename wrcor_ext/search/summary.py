@@ -58,7 +58,8 @@ def table(leaders: Mapping[int, Leader], count: int, config: SearchConfig) -> Ta
     heading = f"{'front of' if objective.is_front else 'best'} {count} by {objective.name}"
     if len(leaders) < count:
         heading = f"{len(leaders)} of the {heading}"
-    costs = ["flops", "params", *(goal.label for goal in objective.goals if goal.is_cost)]
+    limited = [name for name in COSTS if getattr(config, f"max_{name}") is not None]
+    costs = ["flops", "params", *limited, *(goal.label for goal in objective.goals if goal.is_cost)]
     costs = list(dict.fromkeys(costs))
     rows = Table(title=heading, title_justify="left")
     # In the place of the scores that they correct: both do not fit beside the architecture.
@@ -87,13 +88,6 @@ def hypervolume(front: Front | None) -> list[str]:
         return []
     point = ", ".join(f"{title(name)} {text(name, value)}" for name, value in front.reference_point.items())
     return [f"hypervolume {numbers.short(front.volume, 4)} above {point}"]
-
-
-def shown(value: object) -> str:
-    """The value of an option for people."""
-    if isinstance(value, (list, tuple)):
-        return " ".join(map(str, value))
-    return "none" if value is None else str(value)
 
 
 def _best_facts(front: Front | None, leaders: Sequence[Leader]) -> dict[str, object]:
