@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from wrcor_ext.reporting import Candidate, Candidates, Report, operations, statistics, svg
+from wrcor_ext.reporting import Candidate, Candidates, Report, figures, operations, statistics, svg
 
 CELL = "|nor_conv_3x3~0|+|none~0|skip_connect~1|+|avg_pool_3x3~0|nor_conv_1x1~1|none~2|"
 VOID = {"wbr", "meta", "br", "hr", "img", "link", "input"}
@@ -84,7 +84,7 @@ def test_the_page_has_all_it_should():
     html = report([candidate(0, 10.0), candidate(1, None), candidate(2, 12.5), candidate(3, 12.5, seen_before=True)])
     text = " ".join(parsed(html).text)
     for shown in ("Best 3", "12.50", "Best so far", "Score against FLOPs", "Configuration", "seed",
-                  "2.14.1", "3.00 M", "2.00 k", "wrcor, naswot", "yes", "none"):  # fmt: skip
+                  "2.14.1", "3.00 M", "2.00 k", "wrcor naswot", "yes", "none"):  # fmt: skip
         assert shown in text
     tiles = dict(re.findall(r"<dt>(.*?)</dt><dd>(.*?)</dd>", html))
     assert tiles == {
@@ -184,6 +184,12 @@ def test_ticks_are_few_round_and_inside(low, high):
     step = ticks[1] - ticks[0]
     leading = step / 10 ** math.floor(math.log10(step) + 1e-9)
     assert min(abs(leading - round_step) for round_step in (1, 2, 2.5, 5, 10)) < 1e-3
+
+
+@pytest.mark.parametrize(("last", "numbers"), [(0, "0"), (3, "0 1 2 3"), (11, "0 5 10"), (110, "0 25 50 75 100")])
+def test_trials_have_ticks_at_whole_numbers(last, numbers):
+    axis = figures.axis_of_trials(np.array([0, last]))
+    assert [axis.text(tick) for tick in axis.ticks()] == numbers.split()
 
 
 def test_a_million_points_make_a_small_file():

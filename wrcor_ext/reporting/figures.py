@@ -59,7 +59,7 @@ def best_so_far(trials: npt.NDArray[np.int64], values: Floats, score_axis: Axis)
 
 def axis_of_trials(trials: npt.NDArray[np.int64]) -> Axis:
     """An axis for the numbers of trials, at least one."""
-    return Axis.over((trials[0], trials[-1]), "trial", lambda value: f"{value:.0f}")
+    return Axis.over((trials[0], trials[-1]), "trial", lambda value: f"{value:.0f}", whole=True)
 
 
 def axis_of_scores(values: Floats, title: str, direction: int = 1) -> Axis:

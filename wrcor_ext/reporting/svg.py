@@ -39,20 +39,23 @@ class Line:
 
 @dataclass(frozen=True)
 class Axis:
-    """A linear axis: its title, its range, and how its ticks are written."""
+    """A linear axis: its title, its range, how its ticks are written, and whether only whole numbers have one."""
 
     title: str
     low: float
     high: float
     text: Callable[[float], str] = numbers.tick
+    whole: bool = False
 
     @classmethod
-    def over(cls, values: Iterable[float], title: str, text: Callable[[float], str] = numbers.tick) -> Axis:
+    def over(
+        cls, values: Iterable[float], title: str, text: Callable[[float], str] = numbers.tick, *, whole: bool = False
+    ) -> Axis:
         """An axis that holds all values with a little room around them."""
         values = list(values)
         low, high = min(values), max(values)
         room = 0.04 * (high - low) or max(abs(high), 1.0) * 0.04
-        return cls(title, low - room, high + room, text)
+        return cls(title, low - room, high + room, text, whole)
 
     def holds(self, value: float) -> bool:
         """Whether a value lies on the axis."""
@@ -60,9 +63,10 @@ class Axis:
 
     def ticks(self, wanted: int = 5) -> list[float]:
         """Round numbers inside the range, about so many."""
-        raw = (self.high - self.low) / wanted
+        raw = max((self.high - self.low) / wanted, 1.0 if self.whole else 0.0)
         base = 10.0 ** math.floor(math.log10(raw))
-        step = next(base * factor for factor in (1, 2, 2.5, 5, 10) if base * factor >= raw)
+        steps = (base * factor for factor in (1, 2, 2.5, 5, 10))
+        step = next(step for step in steps if step >= raw and not (self.whole and step % 1))
         first = math.ceil(self.low / step)
         return [step * index for index in range(first, math.floor(self.high / step) + 1)]
 
