@@ -109,9 +109,9 @@ def test_the_end_is_told_with_the_error():
             "--callback hooks:Hook: Hook has not the methods on_start, on_trial, on_end",
         ),
         ("def make():\n    raise KeyError(3)", "hooks:make", "--callback hooks:make: cannot be made: KeyError: 3"),
-        ("", "hooks:Hook", "hooks has no attribute 'Hook'"),
+        ("", "hooks:Hook", "error: --callback: 'hooks:Hook': hooks has no attribute 'Hook'"),
         ("", "nowhere_at_all:Hook", "there is no module 'nowhere_at_all'"),
-        ("", "hooks", "does not have the form package.module:attribute"),
+        ("", "hooks", "--callback: 'hooks' does not have the form package.module:attribute"),
     ],
 )
 def test_what_is_no_callback_is_refused_before_anything_is_written(tiny, capsys, source, hook, message):

@@ -299,6 +299,7 @@ def test_a_second_process_on_the_folder_is_refused(tiny, capsys):
         (["--population-size", str(10**30)], "--population-size: expected a whole number from 1 to 1000000"),
         (["--config", "broken.yaml"], "broken.yaml is not valid YAML"),
         (["--nonsense"], "unrecognized arguments: --nonsense"),
+        (["--space", "nasbench201", "mobilenetv2"], "unrecognized arguments: mobilenetv2"),
     ],
 )
 def test_bad_input_gets_one_sentence_and_leaves_nothing_behind(words, sentence, tiny, capsys):
@@ -309,6 +310,16 @@ def test_bad_input_gets_one_sentence_and_leaves_nothing_behind(words, sentence, 
     assert sentence in err
     assert err.count("\n") == 1
     assert [path.name for path in Path().iterdir()] == ["broken.yaml"]
+
+
+@pytest.mark.parametrize(
+    ("word", "hint"), [("shwo", "did you mean show? known are"), ("exprot", "did you mean export?"), ("7", "known are")]
+)
+def test_a_first_word_that_is_no_command_is_refused(word, hint, capsys):
+    assert main([word, "a"]) == 2
+    err = capsys.readouterr().err
+    assert err.startswith(f"error: unknown command '{word}': {hint}")
+    assert "show, compare, merge, export, and options of a search, which begin with --" in err
 
 
 @pytest.mark.parametrize(

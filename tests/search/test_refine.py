@@ -155,7 +155,9 @@ def test_a_search_scores_its_best_again(tiny, tmp_path, monkeypatch, capsys):
     assert first["refined"]["mean"]["wrcor"] == pytest.approx(np.mean(values), rel=1e-14)
 
     assert main([*words, "--resume"]) == 0  # the run remembers the option
-    assert "mean wrcor" in capsys.readouterr().out
+    captured = capsys.readouterr()
+    assert "mean wrcor" in captured.out
+    assert "trials: its best are scored again" in captured.err
 
 
 def test_a_vote_is_refined_to_the_same_result_whatever_the_number_of_workers(tiny, tmp_path, monkeypatch, capsys):

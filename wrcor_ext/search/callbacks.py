@@ -198,7 +198,10 @@ _METHODS: Sequence[str] = ("on_start", "on_trial", "on_end")
 
 def _own(reference: str) -> Callback:
     """The user's own, or what their class or function makes."""
-    found = imports.load(reference)
+    try:
+        found = imports.load(reference)
+    except InputError as error:
+        raise InputError(f"--callback: {error}") from error
     if isinstance(found, type) or (callable(found) and not _is_callback(found)):
         try:
             found = found()

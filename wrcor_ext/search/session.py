@@ -83,7 +83,8 @@ class Session:
     def _announce(self) -> None:
         study = self.study
         if study.complete:
-            self._say(f"{study.folder} is complete with {study.resumed} trials: nothing left to do")
+            rest = "its best are scored again" if study.config.refine else "nothing left to do"
+            self._say(f"{study.folder} is complete with {study.resumed} trials: {rest}")
         elif study.resumed:
             self._say(f"resuming {study.folder} after trial {study.resumed - 1}")
         else:
