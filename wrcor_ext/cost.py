@@ -93,7 +93,8 @@ def _watched(forward: Callable[[Tensor], object], image: Tensor) -> tuple[int, F
     """The multiply-adds of a forward, and its operators."""
     # The counter is asked first, and splits what it does not know into operators that it does.
     with torch.no_grad(), ForwardSteps(image) as steps, FlopCounterMode(display=False) as counter:
-        forward(image)
+        result = forward(image)
+    steps.returns(result)
     return int(counter.get_total_flops()) // 2, steps
 
 

@@ -59,12 +59,17 @@ class ForwardSteps(TorchDispatchMode):
         self._numbers = {_storage(image): 0}
         self._image_bytes = _bytes(image)
         self._operations: list[_Operation] = []
+        self._returned: tuple[int, ...] = ()
+
+    def returns(self, result: object) -> None:
+        """Hears what the forward returns: that is needed to the end."""
+        self._returned = self._known(_tensors(result))
 
     @property
     def memory(self) -> int:
         """Peak bytes of activations in float32 of what has been seen; see `wrcor_ext.spaces.liveness`."""
         # An operator may return more than the forward asked for: the places of a pooling's maxima, for example.
-        read = {number for operation in self._operations for number in operation.reads}
+        read = {*self._returned, *(number for operation in self._operations for number in operation.reads)}
         steps: Steps[int] = Steps()
         sizes = {0: self._image_bytes}
         known = {0: steps.given(self._image_bytes)}
@@ -78,7 +83,7 @@ class ForwardSteps(TorchDispatchMode):
             else:
                 known.update({number: steps.make(size, *reads) for number, size in made.items()})
             sizes.update(made)
-        return max(peak(steps), self._image_bytes)
+        return max(peak(steps, *(known[number] for number in self._returned)), self._image_bytes)
 
     def __torch_dispatch__(
         self,

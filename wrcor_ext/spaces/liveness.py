@@ -3,7 +3,8 @@
 The rules, by which `Cost.memory` is defined:
 
 - Operations run one after the other, in the order of the network's forward. An operation makes one tensor of its own
-  while all that it reads is there; a tensor is given back after the last operation that reads it.
+  while all that it reads is there; a tensor is given back after the last operation that reads it, what the forward
+  returns not at all.
 - An operation that maps each number of one tensor by itself (a batch-norm, an activation function, a product with a
   number) writes over that tensor, unless somebody reads it later. So a convolution with the batch-norm and activation
   behind it makes one tensor.
