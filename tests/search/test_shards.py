@@ -66,6 +66,10 @@ def test_shards_divide_the_trials(count, total):
     assert all(shard.number_of(own) % count == shard.number - 1 for shard in shards for own in range(3))
 
 
+def test_shares_of_a_budget_beyond_all_counting_are_known():
+    assert [Shard(number, 3).share(10**20) for number in (1, 2, 3)] == [10**20 // 3 + 1, 10**20 // 3, 10**20 // 3]
+
+
 def test_the_seeds_of_shards_are_their_own_and_stay_what_they_are():
     seeds = [Shard(number, 4).seed(0) for number in (1, 2, 3, 4)]
     assert len({0, *seeds, Shard(1, 4).seed(1)}) == 6

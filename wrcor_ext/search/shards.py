@@ -45,7 +45,7 @@ class Shard:
 
     def share(self, total: int) -> int:
         """How many of the trials 0, ..., `total` - 1 are this shard's: those with number modulo N = I - 1."""
-        return len(range(self.number - 1, total, self.count))
+        return max(0, -(-(total - self.number + 1) // self.count))
 
     def number_of(self, own: int) -> int:
         """The number in the whole search of the trial that has the number `own` in this shard."""
