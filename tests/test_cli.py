@@ -60,7 +60,10 @@ def test_unknown_command_names_the_known_ones(capsys: pytest.CaptureFixture[str]
 
 def test_unknown_option_exits_with_2(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["--verbose"]) == 2
-    assert capsys.readouterr().err == "error: unrecognized arguments: --verbose; wrcor --help lists all options\n"
+    assert (
+        capsys.readouterr().err
+        == "error: unrecognized arguments: --verbose; did you mean --version? wrcor --help lists all options\n"
+    )
 
 
 @pytest.mark.parametrize("error", [InputError("--tail must be at least 1, not 0."), BackendError("no library.")])

@@ -120,7 +120,7 @@ def test_scores_and_costs_are_those_of_the_library(capsys):
     (row,) = found["models"]
     assert row["scores"] == {name: scores[name].value for name in ("wrcor", "rcor")}
     cost = space.cost(space.parse(CONV), num_classes=batch.num_classes, image_size=8)
-    assert row["cost"] == {"flops": cost.flops, "params": cost.params}
+    assert row["cost"] == dataclasses.asdict(cost)
     assert row["seconds"] > 0
     assert found["batch_sha256"] == batch.sha256
     assert found["batch_shape"] == [6, 3, 8, 8]

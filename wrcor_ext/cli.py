@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import re
 import sys
 from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 from wrcor_ext import __version__
-from wrcor_ext.errors import InputError, WrcorError
+from wrcor_ext.errors import InputError, WrcorError, did_you_mean
 
 # command -> (module with `main(argv) -> int`, what it does)
 COMMANDS = {
@@ -27,8 +28,10 @@ class Parser(argparse.ArgumentParser):
     """
 
     def error(self, message: str) -> NoReturn:
-        """Replaces argparse's usage text and exit."""
-        raise InputError(f"{message}; {self.prog} --help lists all options")
+        """Replaces argparse's usage text and exit; near names are offered for an unknown option."""
+        unknown = re.match(r"unrecognized arguments: (--[\w-]+)", message)
+        hint = did_you_mean(unknown[1], sorted({*re.findall(r"--[a-z-]+", self.format_help())})) if unknown else ""
+        raise InputError(f"{message}; {hint}{self.prog} --help lists all options")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -47,11 +50,19 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def run(command: Callable[[Sequence[str]], int], argv: Sequence[str] | None = None) -> int:
-    """Calls a command's main; an error of the library becomes one line on stderr and exit code 2; Ctrl-C is 130."""
+    """Calls a command's main; Ctrl-C is exit code 130.
+
+    An error of the library becomes one line on stderr and exit code 2, and so does one of the operating system: a name
+    that is too long, a folder that may not be looked into, a pipe that nobody reads any longer.
+    """
     try:
         return command(sys.argv[1:] if argv is None else argv)
     except WrcorError as error:
         print(f"error: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"error: {where}{error.strerror or error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)

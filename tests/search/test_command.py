@@ -313,6 +313,19 @@ def test_bad_input_gets_one_sentence_and_leaves_nothing_behind(words, sentence, 
 
 
 @pytest.mark.parametrize(
+    "words", [["--out", "NAME"], ["--out", "NAME", "--resume"], ["show", "NAME"], ["export", "NAME"]]
+)
+def test_a_name_that_no_file_can_have_gets_one_sentence(words, capsys):
+    name = "a" * 300
+    assert main([name if word == "NAME" else word for word in words]) == 2
+    err = capsys.readouterr().err
+    assert err.startswith(f"error: {name}")
+    assert err.endswith(": File name too long\n")
+    assert err.count("\n") == 1
+    assert not list(Path().iterdir())
+
+
+@pytest.mark.parametrize(
     ("word", "hint"), [("shwo", "did you mean show? known are"), ("exprot", "did you mean export?"), ("7", "known are")]
 )
 def test_a_first_word_that_is_no_command_is_refused(word, hint, capsys):

@@ -5,16 +5,21 @@ from __future__ import annotations
 import copy
 import dataclasses
 import pickle
+import re
+from pathlib import Path
 
 import pytest
 import yaml
 
+import wrcor_ext
 from wrcor_ext.errors import InputError
 from wrcor_ext.options import flag
 from wrcor_ext.search import config as configs
 from wrcor_ext.search.arguments import GROUPS, configuration
 from wrcor_ext.search.cli import main
 from wrcor_ext.search.config import OPTIONS, SearchConfig
+
+DOCS = Path(wrcor_ext.__file__).parents[1] / "docs"
 
 # A value other than the default for every option.
 OTHER = {
@@ -149,6 +154,14 @@ def test_a_vote_is_an_objective_and_its_members_are_scored():
     assert SearchConfig(proxies="sjw").members == ("synflow", "jacob_cor", "wrcor")
 
 
+def test_the_documentation_has_every_option_in_its_table():
+    table = (DOCS / "search.md").read_text(encoding="utf-8").partition("| option |")[2].partition("\n\n")[0]
+    documented = set(re.findall(r"`(--[a-z-]+)`", table))
+    flags = [{flag(name), flag(f"no_{name}")} for name in OPTIONS]
+    assert [names for names in flags if not names & documented] == []
+    assert documented - set().union(*flags) == {"--config"}
+
+
 def test_help_shows_every_option_with_its_default(capsys):
     with pytest.raises(SystemExit) as left:
         main(["--help"])
@@ -198,6 +211,7 @@ def test_help_shows_every_option_with_its_default(capsys):
         (["--out", ""], "--out: expected a folder or 'none'"),
         (["--proxies"], "expected at least one argument"),
         (["--population-sise", "3"], "unrecognized arguments: --population-sise 3"),
+        (["--population_size", "3"], "unrecognized arguments: --population_size 3; did you mean --population-size? "),
         (["--bud", "3"], "unrecognized arguments: --bud 3"),
         (["--config", "missing.yaml"], "cannot read configuration 'missing.yaml': No such file or directory"),
     ],
@@ -217,7 +231,7 @@ def test_a_bad_flag_gets_one_sentence(words, sentence):
         ("!!python/object/apply:os.getcwd []", "is not valid YAML"),
         ("- budget", "expected 'option: value' lines, not a list"),
         ("just text", "expected 'option: value' lines, not a str"),
-        ("popsize: 3", "unknown option 'popsize', known are space"),
+        ("popsize: 3", "unknown option 'popsize': did you mean population_size? known are space"),
         ("budget: '3'", "budget: expected a whole number of at least 1, not '3'"),
         ("budget: 3.5", "budget: expected a whole number of at least 1, not 3.5"),
         ("budget: true", "budget: expected a whole number of at least 1, not True"),
@@ -226,6 +240,7 @@ def test_a_bad_flag_gets_one_sentence(words, sentence):
         ("proxies: [1]", "proxies: expected one or more different of"),
         ("tail: 0", "tail: expected a whole number of at least 1"),
         ("dataset: 7", "dataset: expected photos"),
+        ("population-size: 3", "unknown option 'population-size': did you mean population_size? known are space"),
         ("config: other.yaml", "unknown option 'config'"),
         ("seed: 1\nbudget: 3\nseed: 2", "'seed' is given twice, again in line 3"),
         ("{seed: 1, seed: 1}", "'seed' is given twice, again in line 1"),

@@ -12,7 +12,7 @@ import yaml
 
 from wrcor_ext import data, spaces, strategies, votes
 from wrcor_ext import options as kinds
-from wrcor_ext.errors import InputError
+from wrcor_ext.errors import InputError, did_you_mean
 from wrcor_ext.options import Kind, checked, option, options_of
 from wrcor_ext.repeats import MAX_REPEATS
 from wrcor_ext.scoring_options import MAX_THREADS, SCORES, ScoringOptions
@@ -257,7 +257,9 @@ def from_mapping(values: Mapping[str, object], source: str) -> dict[str, Any]:
     result = {}
     for name, value in values.items():
         if name not in OPTIONS:
-            raise InputError(f"{source}: unknown option {name!r}, known are {', '.join(OPTIONS)}")
+            raise InputError(
+                f"{source}: unknown option {name!r}: {did_you_mean(name, OPTIONS)}known are {', '.join(OPTIONS)}"
+            )
         result[name] = checked(OPTIONS[name], value, f"{source}: {name}")
     return result
 
