@@ -80,6 +80,17 @@ def test_people_see_the_same(tmp_path, capsys):
     assert "options: stem_width 4, proxies wrcor naswot, budget 4, seed 3" in out
 
 
+def test_a_narrow_window_shows_whole_architectures_beneath_the_table(tmp_path, capsys, monkeypatch):
+    folder = str(run(tmp_path / "run"))
+    assert main(["show", folder]) == 0
+    assert "architecture" in capsys.readouterr().out
+    monkeypatch.setattr(consoles, "PIPE_WIDTH", 60)
+    assert main(["show", folder]) == 0
+    out = capsys.readouterr().out
+    assert " architecture " not in out
+    assert f"\n1: {TRIALS[2].architecture}\n" in out
+
+
 def test_a_running_search_is_seen_as_of_its_last_trial(tmp_path, capsys):
     folder = tmp_path / "run"
     with Study(folder, CONFIG, ENVIRONMENT) as study:

@@ -84,7 +84,7 @@ def _print(run: Run, top: int) -> None:
     leaders = run.shown(top)
     if leaders:
         count = len(leaders) if run.front is None else len(run.front.trials)
-        console.print(summary.table(leaders, count, config))
+        summary.print_leaders(console, leaders, count, config)
         for sentence in summary.hypervolume(run.front):
             console.print(sentence, markup=False)
     counts = [f"{count} {status}" for status, count in journal.status_counts().items()]

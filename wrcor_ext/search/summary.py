@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from rich.console import Console
 from rich.table import Table
 
 from wrcor_ext.reporting import consoles, numbers
@@ -17,6 +18,9 @@ from wrcor_ext.search.refine import Leader
 from wrcor_ext.search.study import Study
 from wrcor_ext.search.timings import Timings
 
+# Columns that an architecture needs to be readable beside its numbers.
+ROOM = 40
+
 
 def show(study: Study, leaders: Sequence[Leader], written: Sequence[Path], timings: Timings, *, as_json: bool) -> None:
     """Prints the summary to standard output."""
@@ -26,7 +30,7 @@ def show(study: Study, leaders: Sequence[Leader], written: Sequence[Path], timin
     console = consoles.output()
     if leaders:
         ranked = {rank: leaders[rank - 1] for rank in shown_ranks(len(leaders))}
-        console.print(table(ranked, len(leaders), study.config))
+        print_leaders(console, ranked, len(leaders), study.config)
     counts = study.journal.status_counts()
     total = sum(counts.values())
     parts = [
@@ -45,14 +49,25 @@ def show(study: Study, leaders: Sequence[Leader], written: Sequence[Path], timin
     )
 
 
-def table(leaders: Mapping[int, Leader], count: int, config: SearchConfig) -> Table:
-    """The best candidates with their scores and costs.
+def print_leaders(console: Console, leaders: Mapping[int, Leader], count: int, config: SearchConfig) -> None:
+    """Prints the best candidates with their scores and costs; their architectures beneath where the table is too wide.
 
     Args:
+        console: where to.
         leaders: by rank.
         count: how many there are, of which these are shown.
         config: of the run.
     """
+    numbers_only = _table(leaders, count, config, architectures=False)
+    if console.width - console.measure(numbers_only).maximum >= ROOM:
+        console.print(_table(leaders, count, config, architectures=True))
+        return
+    console.print(numbers_only)
+    for rank, leader in leaders.items():
+        console.print(f"{rank}: {leader.trial.architecture}", markup=False, highlight=False, soft_wrap=True)
+
+
+def _table(leaders: Mapping[int, Leader], count: int, config: SearchConfig, *, architectures: bool) -> Table:
     objective, proxies = config.objective, config.members
     refined = objective.proxies if any(leader.repeats for leader in leaders.values()) else ()
     heading = f"{'front of' if objective.is_front else 'best'} {count} by {objective.name}"
@@ -66,7 +81,8 @@ def table(leaders: Mapping[int, Leader], count: int, config: SearchConfig) -> Ta
     scores = [f"mean {name}" if name in refined else name for name in proxies]
     for name in ("rank", "trial", *scores, *(["repeats"] if refined else []), *(COSTS[name].title for name in costs)):
         rows.add_column(name, justify="right", no_wrap=True)
-    rows.add_column("architecture", overflow="fold")
+    if architectures:
+        rows.add_column("architecture", overflow="fold")
     for rank, leader in leaders.items():
         trial = leader.trial
         values = [
@@ -78,7 +94,7 @@ def table(leaders: Mapping[int, Leader], count: int, config: SearchConfig) -> Ta
         if refined:
             values.append(str(leader.repeats))
         values += [COSTS[name].text(trial.costs[name]) for name in costs]
-        rows.add_row(str(rank), str(trial.trial), *values, trial.architecture)
+        rows.add_row(str(rank), str(trial.trial), *values, *([trial.architecture] if architectures else []))
     return rows
 
 
