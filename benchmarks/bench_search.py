@@ -124,6 +124,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--only", nargs="+", choices=MEASUREMENTS, default=MEASUREMENTS)
+    parser.add_argument("--tails", nargs="+", default=["none", "8"])
     parser.add_argument("--candidates", type=int, default=1000)
     parser.add_argument("--worker-candidates", type=int, default=200)
     parser.add_argument("--known-candidates", type=int, default=1000)
@@ -140,7 +141,7 @@ def main() -> None:
         folder = Path(place)
         rows = []
         if "step" in args.only:
-            rows += [against_training_steps(common, args.candidates, tail, folder / tail) for tail in ("none", "8")]
+            rows += [against_training_steps(common, args.candidates, tail, folder / tail) for tail in args.tails]
         if "workers" in args.only:
             rows.append(with_two_workers(common, args.worker_candidates, folder))
         if "known" in args.only:
