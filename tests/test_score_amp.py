@@ -11,7 +11,7 @@ from helpers.small_net import Net, batch
 from torch import Tensor
 
 import wrcor_ext
-from wrcor_ext import passes, proxies
+from wrcor_ext import proxies, request
 from wrcor_ext.needs import OwnPasses
 
 SENSITIVE = ("epe_score", "plain")
@@ -53,7 +53,7 @@ def test_small_gradients_survive_float16(monkeypatch: pytest.MonkeyPatch) -> Non
     found = wrcor_ext.score(model, images, labels, proxies=["gcor"], loss=faint, amp="float16")["gcor"]
     assert found.detail["skipped"] == 0
     assert found.value == pytest.approx(usual.value, rel=1e-2)
-    monkeypatch.setattr(passes, "FLOAT16_LOSS_SCALE", 1.0)
+    monkeypatch.setattr(request, "FLOAT16_LOSS_SCALE", 1.0)
     lost = wrcor_ext.score(model, images, labels, proxies=["gcor"], loss=faint, amp="float16")["gcor"]
     assert lost.status != "ok" or lost.value != pytest.approx(usual.value, rel=1e-2)
 

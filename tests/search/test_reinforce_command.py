@@ -45,14 +45,14 @@ def test_options_out_of_range_are_refused(tmp_path, capsys, option, value, expec
 
 
 def test_a_space_without_an_encoding_is_refused_before_a_folder_is_made(tmp_path, capsys, monkeypatch):
-    (tmp_path / "own_space.py").write_text(
+    (tmp_path / "space_without_encoding.py").write_text(
         "from wrcor_ext import spaces\n\n"
         "class Own(spaces.NASBench201):\n"
         "    name = 'own'\n"
         "    encoding = spaces.Space.encoding\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
-    words = ["--space", "own_space:Own", "--out", str(tmp_path / "run"), "--budget", "3"]
+    words = ["--space", "space_without_encoding:Own", "--out", str(tmp_path / "run"), "--budget", "3"]
     assert main([*NETWORKS, *words]) == 2
     error = capsys.readouterr().err
     assert "error: space 'own' does not say which choices make up an architecture" in " ".join(error.split())
