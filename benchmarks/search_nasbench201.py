@@ -48,6 +48,7 @@ def main() -> None:
     parser.add_argument("--objective", default="sjw")
     parser.add_argument("--batch-size", type=int, default=64)
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--cache", type=Path, help="score cache to keep: an interrupted measurement goes on from it")
     parser.add_argument("--out", type=Path, default=RESULTS / "search_nasbench201.csv")
     args = parser.parse_args()
 
@@ -58,7 +59,8 @@ def main() -> None:
     for seed in range(args.seeds):
         with tempfile.TemporaryDirectory() as place:
             folder = Path(place)
-            options = [*common, "--workers", str(args.workers), "--cache", str(folder / "cache"), "--seed", str(seed)]
+            cache = args.cache or folder / "cache"
+            options = [*common, "--workers", str(args.workers), "--cache", str(cache), "--seed", str(seed)]
             for strategy in args.strategies:
                 _, facts = run([*options, "--strategy", strategy], folder / strategy)
                 best = facts["best"][0]["architecture"]
