@@ -20,7 +20,6 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.parameter import UninitializedParameter
-from torch.utils.flop_counter import FlopCounterMode
 
 from wrcor_ext.errors import InputError, in_words
 from wrcor_ext.forward_steps import ForwardSteps
@@ -91,6 +90,9 @@ def _watched_without_values(model: nn.Module, image: Tensor) -> tuple[int, Forwa
 
 def _watched(forward: Callable[[Tensor], object], image: Tensor) -> tuple[int, ForwardSteps]:
     """The multiply-adds of a forward, and its operators."""
+    # Here: with it comes triton, a tenth of a second that nobody should pay who counts nothing.
+    from torch.utils.flop_counter import FlopCounterMode
+
     # The counter is asked first, and splits what it does not know into operators that it does.
     with torch.no_grad(), ForwardSteps(image) as steps, FlopCounterMode(display=False) as counter:
         result = forward(image)
