@@ -64,7 +64,7 @@ def divided(subject: Subject, request: Request, parts: int, whole: Whole) -> Mea
         raise IndivisibleError("its forward does not do the same for every image") from error
     except NotApplicableError as error:
         raise IndivisibleError(str(error)) from error
-    except Exception as error:
+    except Exception as error:  # a forward is foreign code, and may raise anything for fewer images than it is used to
         if out_of_memory(error) or isinstance(error, WrcorError):
             raise
         raise IndivisibleError(in_words(error)) from error
@@ -135,7 +135,7 @@ class _Division:
         try:
             with torch.no_grad(), self._norms.of_the_whole():
                 self._forward(self._subject.images.clone())
-        except Exception as error:
+        except Exception as error:  # torch says in several types that memory is short; all else is raised again
             if not out_of_memory(error):
                 raise
             return False
