@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
+
+from wrcor_ext.torch_calls import BATCH_NORMS
 
 
 class StoppedError(Exception):
@@ -122,17 +123,17 @@ class WholeBatchNorms(TorchFunctionMode):
     def __torch_function__(
         self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        bind = _BATCH_NORMS.get(func)
+        bind = BATCH_NORMS.get(func)
         call = None if bind is None else bind(*args, **(kwargs or {}))
         if call is None or not call.training:
             return func(*args, **(kwargs or {}))
         number, self._calls = self._calls, self._calls + 1
         if number == len(self._statistics):
-            statistics = _Statistics.of(call.x.detach())
+            statistics = _Statistics.of(call.input.detach())
             if not self._at_once:
                 self._ask(number, statistics)
             self._statistics.append(statistics)
-        return _Normalised.apply(call.x, call.weight, call.bias, call.eps, self._statistics[number], self, number)
+        return _Normalised.apply(call.input, call.weight, call.bias, call.eps, self._statistics[number], self, number)
 
     def means(self, number: int, gradient: Tensor, normalised: Tensor) -> tuple[Tensor, Tensor]:
         """The means over the whole batch of the gradient at the normalised values, and of the product of both.
@@ -210,42 +211,3 @@ def _by_channel(values: Tensor, x: Tensor) -> Tensor:
 
 def _all_but_channels(x: Tensor) -> list[int]:
     return [dim for dim in range(x.dim()) if dim != 1]
-
-
-@dataclass(frozen=True)
-class _Call:
-    x: Tensor
-    weight: Tensor | None
-    bias: Tensor | None
-    training: bool
-    eps: float
-
-
-def _functional(
-    input: Tensor,  # noqa: A002  as torch names it
-    running_mean: Tensor | None,
-    running_var: Tensor | None,
-    weight: Tensor | None = None,
-    bias: Tensor | None = None,
-    training: bool = False,
-    momentum: float = 0.1,
-    eps: float = 1e-5,
-) -> _Call:
-    return _Call(input, weight, bias, training, eps)
-
-
-def _native(
-    input: Tensor,  # noqa: A002  as torch names it
-    weight: Tensor | None,
-    bias: Tensor | None,
-    running_mean: Tensor | None,
-    running_var: Tensor | None,
-    training: bool,
-    momentum: float,
-    eps: float,
-    cudnn_enabled: bool,
-) -> _Call:
-    return _Call(input, weight, bias, training, eps)
-
-
-_BATCH_NORMS: dict[Callable[..., Any], Callable[..., _Call]] = {F.batch_norm: _functional, torch.batch_norm: _native}

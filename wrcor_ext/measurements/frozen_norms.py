@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -10,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
-_SIGNATURE = inspect.signature(F.batch_norm)
+from wrcor_ext.torch_calls import BatchNormCall
 
 
 class FrozenNorms(TorchFunctionMode):
@@ -41,16 +40,15 @@ class FrozenNorms(TorchFunctionMode):
         kwargs = kwargs or {}
         if func is not F.batch_norm:
             return func(*args, **kwargs)
-        call = _SIGNATURE.bind(*args, **kwargs)
-        if not call.arguments.get("training", False):
+        call = BatchNormCall(*args, **kwargs)
+        if not call.training:
             return func(*args, **kwargs)
         if self._recording:
-            self.statistics.append(batch_statistics(call.arguments["input"]))
+            self.statistics.append(batch_statistics(call.input))
             return func(*args, **kwargs)
         mean, variance = self.statistics[self._next]
         self._next += 1
-        call.arguments |= {"running_mean": mean, "running_var": variance, "training": False}
-        return func(*call.args, **call.kwargs)
+        return func(*call._replace(running_mean=mean, running_var=variance, training=False))
 
 
 def batch_statistics(x: Tensor) -> tuple[Tensor, Tensor]:

@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn.grad import conv1d_weight, conv2d_weight, conv3d_weight
 
 from wrcor_ext.measurements.frozen_norms import batch_statistics
+from wrcor_ext.torch_calls import BatchNormCall, ConvolutionCall
 
 
 class Layer(ABC):
@@ -137,37 +138,19 @@ def _with_positions(x: Tensor) -> Tensor:
 # The signatures are torch's.
 
 
-def _convolution(
-    function: Callable[..., Tensor],
-    input: Tensor,  # noqa: A002
-    weight: Tensor,
-    bias: Tensor | None = None,
-    stride: Any = 1,
-    padding: Any = 0,
-    dilation: Any = 1,
-    groups: int = 1,
-) -> Layer | None:
-    if isinstance(padding, str) or input.dim() != weight.dim():
-        return None
-    return _Convolution(function, input, weight, bias, stride, padding, dilation, groups)
+def _convolution(function: Callable[..., Tensor], *args: Any, **kwargs: Any) -> Layer | None:
+    call = ConvolutionCall(*args, **kwargs)
+    return _Convolution(function, *call) if call.is_plain else None
 
 
 def _linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Layer | None:  # noqa: A002
     return _Linear(input, weight, bias) if input.dim() > 1 and weight.dim() == 2 else None
 
 
-def _batch_norm(
-    input: Tensor,  # noqa: A002
-    running_mean: Tensor | None,
-    running_var: Tensor | None,
-    weight: Tensor | None = None,
-    bias: Tensor | None = None,
-    training: bool = False,
-    momentum: float = 0.1,
-    eps: float = 1e-5,
-) -> Layer:
+def _batch_norm(*args: Any, **kwargs: Any) -> Layer:
+    x, running_mean, running_var, weight, bias, training, _, eps = BatchNormCall(*args, **kwargs)
     of = {"running_mean": running_mean, "running_var": running_var, "training": training, "eps": eps}
-    return _Norm(F.batch_norm, input, weight, bias, slice(2, None), **of)
+    return _Norm(F.batch_norm, x, weight, bias, slice(2, None), **of)
 
 
 def _layer_norm(

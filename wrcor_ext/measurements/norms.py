@@ -5,12 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import torch
-import torch.nn.functional as F
 from torch.overrides import TorchFunctionMode
 
-# The functional form calls the other one, but only the outer call of the two is seen.
-_BATCH_NORMS = frozenset({F.batch_norm, torch.batch_norm})
+from wrcor_ext.torch_calls import BATCH_NORMS
 
 
 class NormsAsIdentity(TorchFunctionMode):
@@ -25,6 +22,6 @@ class NormsAsIdentity(TorchFunctionMode):
         self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         kwargs = kwargs or {}
-        if func in _BATCH_NORMS:
+        if func in BATCH_NORMS:
             return (args[0] if args else kwargs["input"]).clone()
         return func(*args, **kwargs)

@@ -16,6 +16,8 @@ from torch import Tensor
 from torch.autograd import Function
 from torch.overrides import TorchFunctionMode
 
+from wrcor_ext.torch_calls import BatchNormCall, ConvolutionCall
+
 
 class SecondDerivatives(TorchFunctionMode):
     """Context manager around a forward whose backward will be differentiated, once.
@@ -38,25 +40,16 @@ class SecondDerivatives(TorchFunctionMode):
         self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         if func in _CONVOLUTIONS:
-            return self._convolution(func, *args, **(kwargs or {}))
+            return self._convolution(func, ConvolutionCall(*args, **(kwargs or {})))
         return _OTHERS.get(func, func)(*args, **(kwargs or {}))
 
-    def _convolution(
-        self,
-        function: Callable[..., Tensor],
-        input: Tensor,  # noqa: A002  torch's own name
-        weight: Tensor,
-        bias: Tensor | None = None,
-        stride: Any = 1,
-        padding: Any = 0,
-        dilation: Any = 1,
-        groups: int = 1,
-    ) -> Tensor:
-        if not weight.requires_grad or isinstance(padding, str) or input.dim() != weight.dim():
-            return function(input, weight, bias, stride, padding, dilation, groups)
-        dimensions = input.dim() - 2
+    def _convolution(self, function: Callable[..., Tensor], call: ConvolutionCall) -> Tensor:
+        x, weight, bias, stride, padding, dilation, groups = call
+        if not weight.requires_grad or not call.is_plain:
+            return function(*call)
+        dimensions = x.dim() - 2
         each = [[v] * dimensions if isinstance(v, int) else list(v) for v in (stride, padding, dilation)]
-        out: Tensor = _Convolution.apply(input, weight, _Geometry(each[0], each[1], each[2], groups), self)
+        out: Tensor = _Convolution.apply(x, weight, _Geometry(each[0], each[1], each[2], groups), self)
         return out if bias is None else out + bias.view(-1, *[1] * dimensions)
 
     def add(self, one: Tensor, other: Tensor) -> None:
@@ -135,23 +128,14 @@ class _ConvolutionBackward(Function):
         return of_gradient, of_x, None, None, None, None
 
 
-def _batch_norm(
-    input: Tensor,  # noqa: A002  torch's own name
-    running_mean: Tensor | None,
-    running_var: Tensor | None,
-    weight: Tensor | None = None,
-    bias: Tensor | None = None,
-    training: bool = False,
-    momentum: float = 0.1,
-    eps: float = 1e-5,
-) -> Tensor:
-    constant = all(p is None or not p.requires_grad for p in (weight, bias))
+def _batch_norm(*args: Any, **kwargs: Any) -> Tensor:
+    call = BatchNormCall(*args, **kwargs)
+    constant = all(p is None or not p.requires_grad for p in (call.weight, call.bias))
     # The statistics of narrower types are float32.
-    if not (training and constant and input.dtype in (torch.float32, torch.float64)):
-        return F.batch_norm(input, running_mean, running_var, weight, bias, training, momentum, eps)
-    if weight is None:
-        weight = input.new_ones(input.shape[1])
-    out: Tensor = _BatchNorm.apply(input, weight, bias, eps)
+    if not (call.training and constant and call.input.dtype in (torch.float32, torch.float64)):
+        return F.batch_norm(*call)
+    weight = call.input.new_ones(call.input.shape[1]) if call.weight is None else call.weight
+    out: Tensor = _BatchNorm.apply(call.input, weight, call.bias, call.eps)
     return out
 
 
